@@ -1,0 +1,162 @@
+//! The command line: clap types, no I/O.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0         done
+  1         failed; a rerun alone will not help
+  2         usage, or the task is invalid
+  3         checks failed under --checks require (nothing was pushed)
+  4         not allowed: secret mismatch, token missing, rejected or lacking rights
+  75        not finished; run the same command again and it goes on from there
+  130, 143  ended by SIGINT, SIGTERM; the same rerun goes on
+
+Waiting times (environment, milliseconds):
+  LLMDEPLOY_RETRY_BASE_MS  first pause of every back-off (1000)
+  LLMDEPLOY_POLL_MS        first pause between two looks at a page (2000)
+  LLMDEPLOY_TIMEOUT_MS     longest wait for one answer (15000)";
+
+/// Turns a task - a JSON file with a brief, checks and attachments - into a live GitHub Pages site, and reports it.
+#[derive(Debug, Parser)]
+#[command(name = "llmdeploy", version, after_help = EXIT_STATUS, propagate_version = true, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Where runs are kept [default: `$XDG_STATE_HOME/llmdeploy`, else ~/.local/state/llmdeploy]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// File with environment variables [default: .env, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Show requests and git commands
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help = "Colour on standard error")]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole walk: generate, check, commit, deploy, notify; prints the result
+    #[command(after_help = format!("Example:\n  llmdeploy run task.json\n  llmdeploy run --local ./sites --no-notify - < task.json\n\n{EXIT_STATUS}"))]
+    Run(Walk),
+    /// Makes the app and writes it to a folder; touches no forge, tells nobody
+    #[command(after_help = format!("Example:\n  llmdeploy generate task.json -o preview\n\n{EXIT_STATUS}"))]
+    Generate(Generate),
+    /// The walk up to the local git commit
+    #[command(after_help = format!("Example:\n  llmdeploy commit task.json\n\n{EXIT_STATUS}"))]
+    Commit(Walk),
+    /// The walk up to a live page, no notification
+    #[command(after_help = format!("Example:\n  llmdeploy deploy task.json\n\n{EXIT_STATUS}"))]
+    Deploy(Walk),
+    /// Sends the notification of one task again
+    #[command(after_help = format!("Example:\n  llmdeploy notify task.json\n  llmdeploy notify task.json --result result.json\n\n{EXIT_STATUS}"))]
+    Notify(Notify),
+}
+
+/// Where the task comes from.
+#[derive(Args, Clone, Debug)]
+pub struct TaskArg {
+    /// Task file, or - for standard input; left out: standard input, unless that is a terminal
+    #[arg(value_name = "TASK")]
+    pub task: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Generate {
+    #[command(flatten)]
+    pub walk: Walk,
+    /// Folder to write the app to [default: ./<repository>]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Notify {
+    #[command(flatten)]
+    pub task: TaskArg,
+    /// A result that `run` or `deploy` printed; no saved state is needed then
+    #[arg(long, value_name = "FILE")]
+    pub result: Option<PathBuf>,
+    /// Go on trying for so long
+    #[arg(long, value_name = "SECS", default_value_t = 600)]
+    pub notify_for: u64,
+}
+
+/// The options of the walk.
+#[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Walk {
+    #[command(flatten)]
+    pub task: TaskArg,
+    /// Deploy without an account: DIR/<repository>.git and the page in DIR/<repository>/
+    #[arg(long, value_name = "DIR", help_heading = "Where to")]
+    pub local: Option<PathBuf>,
+    /// User or organisation that owns the repository [default: `$GITHUB_OWNER`, else the token's user]
+    #[arg(long, value_name = "NAME", help_heading = "Where to")]
+    pub owner: Option<String>,
+    /// Name of the repository [default: from the task id]
+    #[arg(long, value_name = "NAME", help_heading = "Where to")]
+    pub repo: Option<String>,
+    /// Work on a repository that somebody else has filled
+    #[arg(long, help_heading = "Where to")]
+    pub adopt: bool,
+    /// Ask no language model; use the template
+    #[arg(long, help_heading = "What")]
+    pub no_llm: bool,
+    /// Fail rather than use the template when no language model helps
+    #[arg(long, help_heading = "What")]
+    pub no_fallback: bool,
+    /// Forget what is known of this run and make it anew
+    #[arg(long, help_heading = "What")]
+    pub fresh: bool,
+    /// Your own files in the place of generation
+    #[arg(long, value_name = "DIR", help_heading = "What")]
+    pub site: Option<PathBuf>,
+    /// Run the task's checks: auto deploys the best anyway, require pushes nothing unless all pass
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "What")]
+    pub checks: Checks,
+    /// A value that looks like a secret but may be published, by its SHA-256 (repeatable)
+    #[arg(long, value_name = "SHA256", help_heading = "What")]
+    pub allow_secret: Vec<String>,
+    /// Wait for the page at most so long
+    #[arg(long, value_name = "SECS", default_value_t = 300, help_heading = "How long")]
+    pub pages_timeout: u64,
+    /// The notification goes out within so long, whether the page is live or not
+    #[arg(long, value_name = "SECS", default_value_t = 600, help_heading = "How long")]
+    pub deadline: u64,
+    /// Go on trying to notify for so long
+    #[arg(long, value_name = "SECS", default_value_t = 600, help_heading = "How long")]
+    pub notify_for: u64,
+    /// Tell nobody
+    #[arg(long, help_heading = "How long")]
+    pub no_notify: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Checks {
+    Auto,
+    Require,
+    Off,
+}

@@ -1,0 +1,176 @@
+//! One function per subcommand: from its arguments to its document.
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::cli::{Cli, Command, Generate, Global, Notify, TaskArg, Walk};
+use crate::config::{self, Environment};
+use crate::error::{Code, Error, OrCode, Result};
+use crate::ports::process::Children;
+use crate::progress::{Progress, Stage};
+use crate::report;
+use crate::stages::notify::Payload;
+use crate::stages::task::{MAX_BYTES, Task};
+use crate::walk::document::{CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status};
+use crate::walk::{self, Goal, Setup};
+
+type Said = (Arc<dyn Progress>, Children);
+
+/// Does what is asked for and prints its document. What is given back is for standard error and the exit status.
+#[must_use]
+pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Option<Error> {
+    let (global, said) = (&cli.global, (progress, children));
+    match &cli.command {
+        Command::Run(args) => walk_to(global, args, Goal::Notify, said),
+        Command::Deploy(args) => walk_to(global, args, Goal::Deploy, said),
+        Command::Commit(args) => commit(global, args, said),
+        Command::Generate(args) => generate(global, args, said),
+        Command::Notify(args) => notify(global, args, said),
+    }
+}
+
+fn walk_to(global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error> {
+    print(match begin(global, args, goal, said) {
+        Ok((setup, task)) => walk::run(&setup, &task, goal),
+        Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
+    })
+}
+
+fn commit(global: &Global, args: &Walk, said: Said) -> Option<Error> {
+    print(match begin(global, args, Goal::Commit, said) {
+        Ok((setup, task)) => walk::commit(&setup, &task),
+        Err(e) => (CommitDocument { error: Failure::before(&e), ..CommitDocument::default() }, Some(e)),
+    })
+}
+
+fn generate(global: &Global, args: &Generate, said: Said) -> Option<Error> {
+    print(match begin(global, &args.walk, Goal::Generate, said) {
+        Ok((setup, task)) => walk::generate(&setup, &task, args.output.as_deref()),
+        Err(e) => (GenerateDocument { error: Failure::before(&e), ..GenerateDocument::default() }, Some(e)),
+    })
+}
+
+fn notify(global: &Global, args: &Notify, said: Said) -> Option<Error> {
+    let begun = admitted(global, &args.task).and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
+    match (begun, &args.result) {
+        (Ok((setup, task)), None) => print(walk::notify_again(&setup, &task)),
+        (Ok((setup, task)), Some(file)) => print(notify_result(&setup, &task, file)),
+        (Err(e), _) => print((RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e))),
+    }
+}
+
+/// The result is given back as it was, with what became of the notification.
+fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>, Option<Error>) {
+    let not_one = format!("--result {} is not the result of a page that is there", file.display());
+    let read = std::fs::read(file).with_context(|| format!("reading --result {}", file.display())).or_code(Code::Usage);
+    let parsed = read.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).context(not_one.clone()).or_code(Code::Usage));
+    let mut document = parsed.as_ref().cloned().unwrap_or_default();
+    let payload = parsed.and_then(|map| serde_json::from_value::<Payload>(map.into()).context(not_one).or_code(Code::Usage));
+    let sent =
+        payload.map_err(|e| e.hint("give what `run` or `deploy` printed")).and_then(|payload| walk::notify_result(setup, task, &payload));
+    let (status, error) = match sent {
+        Ok(receipt) => {
+            document.insert("notification".to_owned(), json!(receipt));
+            (Status::Notified, None)
+        }
+        Err(e) if e.code.is_pending() => (Status::Pending, Some(e)),
+        Err(e) => (Status::Failed, Some(e)),
+    };
+    document.insert("status".to_owned(), json!(status));
+    document.insert("error".to_owned(), json!(error.as_ref().map(|e| Failure::of(e, Some(Stage::Notify)))));
+    (document, error)
+}
+
+fn print<T: Serialize>((document, error): (T, Option<Error>)) -> Option<Error> {
+    report::document(&document);
+    error
+}
+
+/// The setup of a walk, and the task of somebody who may send one.
+fn begin(global: &Global, args: &Walk, goal: Goal, said: Said) -> Result<(Setup, Task)> {
+    let (env, task) = admitted(global, &args.task)?;
+    Ok((config::walk(&env, global, args, goal, &task, said)?, task))
+}
+
+fn admitted(global: &Global, arg: &TaskArg) -> Result<(Environment, Task)> {
+    let env = Environment::read(global.env_file.as_deref())?;
+    let task = Task::parse(&read(arg.task.as_deref())?)?;
+    task.admit(&env.admission())?;
+    Ok((env, task))
+}
+
+fn read(path: Option<&Path>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match path {
+        Some(path) if path != Path::new("-") => {
+            let shown = format!("reading the task {}", path.display());
+            let file = File::open(path)
+                .context(shown.clone())
+                .or_code(Code::Usage)
+                .map_err(|e| e.hint("give a task file, or - for standard input"))?;
+            // Room for the whole file at once: growing would hold it twice for a moment.
+            bytes.reserve_exact(usize::try_from(file.metadata().map_or(0, |m| m.len())).unwrap_or(0).min(MAX_BYTES) + 1);
+            file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).context(shown).or_code(Code::Usage)?;
+        }
+        None if std::io::stdin().is_terminal() => {
+            return Err(Error::new(Code::Usage, "no task").hint("give a task file, or - for standard input"));
+        }
+        _ => {
+            let stdin = std::io::stdin().lock();
+            stdin
+                .take(MAX_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)
+                .context("reading the task from standard input")
+                .or_code(Code::Usage)?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// A command line that does not parse, or one that asks for help.
+#[must_use]
+pub fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    if !error.use_stderr() {
+        report::text(&text.to_string());
+        return ExitCode::SUCCESS;
+    }
+    report::usage(&text.to_string());
+    let message = text.to_string();
+    let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let error = Error::new(Code::Usage, message).hint("llmdeploy --help");
+    let subcommand = std::env::args().skip(1).find(|a| !a.starts_with('-'));
+    // Scripts find the same keys as in any other result of the command.
+    match subcommand.as_deref() {
+        Some("run" | "deploy" | "notify") => report::document(&RunDocument { error: Failure::before(&error), ..RunDocument::default() }),
+        Some("generate") => report::document(&GenerateDocument { error: Failure::before(&error), ..GenerateDocument::default() }),
+        Some("commit") => report::document(&CommitDocument { error: Failure::before(&error), ..CommitDocument::default() }),
+        _ => report::document(&ErrorDocument::of(&error)),
+    }
+    ExitCode::from(error.code.exit_status())
+}
+
+/// SIGINT and SIGTERM end the process at once, and its children with it. Nothing is cleaned up: the next run recovers.
+#[cfg(unix)]
+pub fn end_on_signals(children: &Children) {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
+    let children = children.clone();
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            children.terminate();
+            report::interrupted();
+            std::process::exit(128 + signal);
+        }
+    });
+}
+
+#[cfg(not(unix))]
+pub fn end_on_signals(_: &Children) {}

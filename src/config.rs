@@ -1,0 +1,224 @@
+//! Flags, environment and `.env` become one [`Setup`]; the only reader of the environment.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::cli::{Checks, Global, Notify, Walk};
+use crate::clock::Clock;
+use crate::error::{Code, Error, OrCode, Result};
+use crate::ports::World;
+use crate::ports::forge::Forge;
+use crate::ports::git::Git;
+use crate::ports::github::GitHub;
+use crate::ports::http::{Http, Url};
+use crate::ports::local::Local;
+use crate::ports::process::Children;
+use crate::progress::Progress;
+use crate::secret::Secret;
+use crate::stages::task::{Admission, Task};
+use crate::stages::{check, generate, name, scan};
+use crate::walk::{Goal, Setup};
+
+/// The environment, with `.env` behind it. An empty variable counts as unset.
+pub struct Environment {
+    file: HashMap<String, String>,
+}
+
+impl Environment {
+    /// Reads `--env-file`, or `.env` in the working directory if there is one.
+    ///
+    /// # Errors
+    /// `config` for a file that does not read. What it holds is not shown: it is made of secrets.
+    pub fn read(file: Option<&Path>) -> Result<Self> {
+        let path = file.unwrap_or(Path::new(".env"));
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => return Ok(Self { file: HashMap::new() }),
+            Err(e) => return Err(e).with_context(|| format!("reading {}", path.display())).or_code(Code::Config),
+        };
+        let mut variables = HashMap::new();
+        for pair in dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text)) {
+            let Ok((name, value)) = pair else {
+                let after = variables.len();
+                let error = Error::new(Code::Config, format!("{}: the line after variable number {after} does not read", path.display()));
+                return Err(error.hint("a line is NAME=value; quote a value with spaces, quotes or $ in single quotes"));
+            };
+            variables.insert(name, value);
+        }
+        Ok(Self { file: variables })
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        let own = std::env::var(name).ok().filter(|v| !v.trim().is_empty());
+        own.or_else(|| self.file.get(name).filter(|v| !v.trim().is_empty()).cloned())
+    }
+
+    /// A token: what a file or a copy has added around it is taken off.
+    fn token(&self, name: &str) -> Option<Secret> {
+        self.get(name).and_then(|v| Secret::new(v.trim()))
+    }
+
+    fn list(&self, name: &str) -> Option<Vec<String>> {
+        self.get(name).map(|v| v.split(',').map(str::trim).filter(|h| !h.is_empty()).map(ToOwned::to_owned).collect())
+    }
+
+    fn milliseconds(&self, name: &str, default: u64) -> Result<Duration> {
+        let Some(value) = self.get(name) else { return Ok(Duration::from_millis(default)) };
+        let number = value.trim().parse().ok().filter(|n| (1..=3_600_000).contains(n));
+        number.map(Duration::from_millis).ok_or_else(|| {
+            Error::new(Code::Config, format!("{name}: {value:?} is not a number of milliseconds")).hint(format!("e.g. {name}={default}"))
+        })
+    }
+
+    /// Who may send tasks.
+    #[must_use]
+    pub fn admission(&self) -> Admission {
+        // The secret is compared as it is: white space may be part of it.
+        let secret = self.get("LLMDEPLOY_SECRET").or_else(|| self.get("secret"));
+        Admission { secret: secret.and_then(|s| Secret::new(&s)), notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS") }
+    }
+
+    fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
+        let given = flag.cloned().or_else(|| self.get("LLMDEPLOY_STATE_DIR").map(PathBuf::from));
+        // The XDG specification: a relative path is invalid and to be ignored.
+        let xdg = || self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).map(|p| p.join("llmdeploy"));
+        let home = || self.get("HOME").or_else(|| self.get("USERPROFILE")).map(|h| Path::new(&h).join(".local/state/llmdeploy"));
+        let dir = given.or_else(xdg).or_else(home).ok_or_else(|| {
+            Error::new(Code::Config, "no state directory: HOME is not set").hint("use --state-dir DIR or LLMDEPLOY_STATE_DIR")
+        })?;
+        std::path::absolute(&dir).with_context(|| format!("the state directory {}", dir.display())).or_code(Code::Config)
+    }
+}
+
+/// What a command may vary.
+struct Wishes<'a> {
+    walk: Option<&'a Walk>,
+    deadline: u64,
+    notify_for: Option<u64>,
+    /// The forge is going to be written to, so a token is needed.
+    needs_token: bool,
+}
+
+/// The setup of a walk.
+///
+/// # Errors
+/// `config`, `usage`, `missing_token`.
+pub fn walk(
+    env: &Environment,
+    global: &Global,
+    walk: &Walk,
+    goal: Goal,
+    task: &Task,
+    said: (Arc<dyn Progress>, Children),
+) -> Result<Setup> {
+    let notify_for = (!walk.no_notify).then_some(walk.notify_for);
+    let wishes = Wishes { walk: Some(walk), deadline: walk.deadline, notify_for, needs_token: goal >= Goal::Deploy };
+    resolve(env, global, &wishes, task, said)
+}
+
+/// The setup of a notification alone.
+///
+/// # Errors
+/// `config`.
+pub fn notify(env: &Environment, global: &Global, notify: &Notify, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
+    let wishes = Wishes { walk: None, deadline: notify.notify_for, notify_for: Some(notify.notify_for), needs_token: false };
+    resolve(env, global, &wishes, task, said)
+}
+
+fn resolve(
+    env: &Environment,
+    global: &Global,
+    wishes: &Wishes<'_>,
+    task: &Task,
+    (progress, children): (Arc<dyn Progress>, Children),
+) -> Result<Setup> {
+    let walk = wishes.walk;
+    if let Some(name) = walk.and_then(|w| w.repo.as_deref()) {
+        name::check_repository(name)?;
+    }
+    let token = env.token("GH_TOKEN").or_else(|| env.token("GITHUB_TOKEN"));
+    let key = env.token("OPENAI_API_KEY");
+    let admission = env.admission();
+    let own = [
+        ("the GitHub token", &token),
+        ("the key of the language model", &key),
+        ("the shared secret", &admission.secret),
+        ("the task's secret", &task.secret),
+    ];
+    let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
+    let forge = forge(env, walk, token.clone(), wishes.needs_token)?;
+    let total = Duration::from_secs(wishes.deadline);
+    // What is left for the notification when everything before has used up its time.
+    let reserve = Duration::from_secs(30).min(total / 10);
+    let clock = Clock {
+        unit: env.milliseconds("LLMDEPLOY_RETRY_BASE_MS", 1000)?,
+        poll: env.milliseconds("LLMDEPLOY_POLL_MS", 2000)?,
+        answer: env.milliseconds("LLMDEPLOY_TIMEOUT_MS", 15_000)?,
+        deadline: Instant::now() + total.saturating_sub(reserve),
+    };
+    let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
+    let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
+    let git = Git::new(children, Arc::clone(&progress));
+    Ok(Setup {
+        state: env.state_dir(global.state_dir.as_ref())?,
+        admission,
+        forge,
+        repo: walk.and_then(|w| w.repo.clone()),
+        adopt: walk.is_some_and(|w| w.adopt),
+        fresh: walk.is_some_and(|w| w.fresh),
+        prove: env.get("REQUIRE_GITHUB_TOKEN_ON_STARTUP").is_some_and(|v| v.trim().eq_ignore_ascii_case("true") || v.trim() == "1"),
+        generate: generate::Options {
+            site: walk.and_then(|w| w.site.clone()),
+            no_model: key.filter(|_| walk.is_some_and(|w| !w.no_llm)).map(|_| "this version has no client for language models".to_owned()),
+            no_fallback: walk.is_some_and(|w| w.no_fallback),
+        },
+        checks: match walk.map(|w| w.checks) {
+            Some(Checks::Require) => check::Mode::Require,
+            Some(Checks::Off) => check::Mode::Off,
+            Some(Checks::Auto) | None => check::Mode::Auto,
+        },
+        scan: scan::Options { own, allowed: allowed(walk)? },
+        pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
+        notify_for: wishes.notify_for.map(Duration::from_secs),
+        world: World { clock, http, git, progress },
+    })
+}
+
+fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_token: bool) -> Result<Box<dyn Forge>> {
+    if let Some(dir) = walk.and_then(|w| w.local.as_ref()) {
+        return Ok(Box::new(Local::new(dir)?));
+    }
+    let api = env.get("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
+    let api = Url::parse_safe(api.trim())
+        .map_err(|why| Error::new(Code::Config, format!("GITHUB_API_URL: {why}")).hint("e.g. GITHUB_API_URL=https://api.github.com"))?;
+    let owner = walk.and_then(|w| w.owner.clone()).map(|o| (o, "--owner", Code::Usage));
+    let owner = owner.or_else(|| env.get("GITHUB_OWNER").map(|o| (o.trim().to_owned(), "GITHUB_OWNER", Code::Config)));
+    if let Some((owner, source, code)) = &owner
+        && !is_owner(owner)
+    {
+        return Err(Error::new(*code, format!("{source}: {owner:?} is not the name of a user or organisation")));
+    }
+    if needs_token && token.is_none() {
+        return Err(Error::new(Code::MissingToken, "no GitHub token")
+            .hint("set GH_TOKEN (or GITHUB_TOKEN), or deploy without an account: --local DIR"));
+    }
+    Ok(Box::new(GitHub::new(api, token, owner.map(|(o, ..)| o))))
+}
+
+/// GitHub's rule for logins, with the underscore of enterprise-managed users.
+fn is_owner(name: &str) -> bool {
+    (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+fn allowed(walk: Option<&Walk>) -> Result<Vec<String>> {
+    let digests = walk.map(|w| w.allow_secret.clone()).unwrap_or_default();
+    match digests.iter().find(|d| d.len() != 64 || !d.bytes().all(|b| b.is_ascii_hexdigit())) {
+        Some(wrong) => Err(Error::new(Code::Usage, format!("--allow-secret {wrong:?} is not a SHA-256 in hexadecimal"))
+            .hint("the error that found the value shows it")),
+        None => Ok(digests),
+    }
+}

@@ -1,0 +1,117 @@
+//! Files that are there whole or not at all, and only for their owner to read.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, OrCode, Result};
+
+/// Makes a folder, with those above it, that only its owner can enter.
+///
+/// # Errors
+/// `state`.
+pub fn make_dir(dir: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).with_context(|| format!("making {}", dir.display())).or_code(Code::State).map_err(hint)
+}
+
+/// Writes a file: beside its place, synced, renamed, and the folder synced.
+///
+/// # Errors
+/// `state`.
+pub fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    put(file, bytes).with_context(|| format!("writing {}", file.display())).or_code(Code::State).map_err(hint)
+}
+
+fn put(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let parent = file.parent().context("no folder")?;
+    let mut temporary = tempfile::Builder::new().prefix(".tmp-").tempfile_in(parent)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file)?;
+    sync_dir(parent)?;
+    Ok(())
+}
+
+/// Makes renames in a folder last through a power cut.
+///
+/// # Errors
+/// As the system says.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    // Windows cannot open a folder for this, and does not need it.
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+/// What every JSON file of the state directory is wrapped in.
+#[derive(Serialize, Deserialize)]
+struct Sheet<T> {
+    version: u32,
+    value: T,
+}
+
+/// What can be read of a sheet whatever its version.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// The layout of the state directory.
+const VERSION: u32 = 1;
+
+/// # Errors
+/// `state`.
+pub fn write_json<T: Serialize>(file: &Path, value: &T) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(&Sheet { version: VERSION, value }).context("writing JSON").or_code(Code::Internal)?;
+    write(file, &bytes)
+}
+
+/// `None` if there is no such file.
+///
+/// # Errors
+/// `state` for one that does not read, naming it and what to do.
+pub fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<Option<T>> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).with_context(|| format!("reading {}", file.display())).or_code(Code::State).map_err(hint),
+    };
+    let damaged = |why: String| {
+        let folder = file.parent().unwrap_or(file).display().to_string();
+        Error::new(Code::State, format!("{} {why}", file.display()))
+            .hint(format!("what was pushed is on the remote: remove {folder} and run the same command again"))
+    };
+    let Version { version } = serde_json::from_slice(&bytes).map_err(|e| damaged(format!("does not read: {e}")))?;
+    if version != VERSION {
+        return Err(damaged(format!("is of version {version}, this program knows version {VERSION}")));
+    }
+    serde_json::from_slice(&bytes).map(|sheet: Sheet<T>| Some(sheet.value)).map_err(|e| damaged(format!("does not read: {e}")))
+}
+
+fn hint(error: Error) -> Error {
+    error.hint("see --state-dir and LLMDEPLOY_STATE_DIR; the directory must be writable and have room")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.json");
+        assert_eq!(read_json::<u32>(&file).unwrap(), None);
+        write_json(&file, &7_u32).unwrap();
+        assert_eq!(read_json::<u32>(&file).unwrap(), Some(7));
+        for damage in ["", "{", "{\"version\":1}", "{\"version\":1,\"value\":\"x\"}", "{\"version\":2,\"value\":7}", "null"] {
+            fs::write(&file, damage).unwrap();
+            let error = read_json::<u32>(&file).unwrap_err();
+            assert!(error.code == Code::State && error.one_line().contains("x.json") && error.hint.is_some(), "{damage}: {error}");
+        }
+    }
+}

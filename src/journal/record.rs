@@ -1,0 +1,200 @@
+//! The steps of one run on record.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::files;
+use super::lock::Lock;
+use crate::error::{Code, Error, OrCode, Result};
+use crate::values::{FileSet, RelPath, RunId, sha256_hex};
+
+/// Who and what a run is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run<C> {
+    pub email: String,
+    pub task: String,
+    pub round: u64,
+    pub nonce: String,
+    pub evaluation_url: Option<String>,
+    /// What the task says, as digests.
+    pub content: C,
+    /// Seconds since 1970. The date of the commit, so that it is the same commit after a kill.
+    pub started_at: u64,
+    /// How often `--fresh` began it anew. From then on a commit of this run on the remote is not the one wanted.
+    pub fresh: u32,
+}
+
+/// A run that this process works on.
+pub struct Journal {
+    dir: PathBuf,
+    _lock: Lock,
+}
+
+/// What opening a run found.
+pub struct Opened<C> {
+    pub journal: Journal,
+    pub run: Run<C>,
+    /// An earlier process has begun it.
+    pub known: bool,
+}
+
+/// A step's result with the time it took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step<T> {
+    pub ms: u64,
+    pub value: T,
+}
+
+impl Journal {
+    /// Takes the run, or begins it. `fresh` forgets what is on record.
+    ///
+    /// # Errors
+    /// `busy`, `state`; `differs` may refuse what is on record.
+    pub fn open<C: Serialize + for<'a> Deserialize<'a>>(
+        state: &Path,
+        id: &RunId,
+        new: Run<C>,
+        fresh: bool,
+        differs: impl FnOnce(&Run<C>) -> Result<()>,
+    ) -> Result<Opened<C>> {
+        let dir = state.join("runs").join(id.as_str());
+        files::make_dir(&dir)?;
+        let lock = Lock::take(&dir.join("lock"))?;
+        let journal = Self { dir, _lock: lock };
+        let known = if fresh { journal.read::<Run<C>>("run").unwrap_or(None) } else { journal.read::<Run<C>>("run")? };
+        let run = match known {
+            Some(known) if !fresh => {
+                differs(&known)?;
+                return Ok(Opened { journal, run: known, known: true });
+            }
+            // What cannot be read any more was something, too.
+            Some(known) => Run { fresh: known.fresh + 1, ..new },
+            None => Run { fresh: u32::from(fresh), ..new },
+        };
+        journal.clear()?;
+        journal.write("run", &run)?;
+        Ok(Opened { journal, run, known: false })
+    }
+
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    #[must_use]
+    pub fn git_dir(&self) -> PathBuf {
+        self.dir.join("repo.git")
+    }
+
+    /// # Errors
+    /// `state`.
+    pub fn read<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Result<Option<T>> {
+        files::read_json(&self.file(name))
+    }
+
+    /// # Errors
+    /// `state`.
+    pub fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
+        files::write_json(&self.file(name), value)
+    }
+
+    /// Gives back what is on record, or does the work and records it. The work looks at the world first: an earlier process
+    /// may have done it and died before the record.
+    ///
+    /// # Errors
+    /// The work's, and `state`.
+    pub fn step<T: Serialize + for<'a> Deserialize<'a>>(&self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<Step<T>> {
+        if let Some(step) = self.read(name)? {
+            return Ok(step);
+        }
+        let started = Instant::now();
+        let value = work()?;
+        let step = Step { ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), value };
+        self.write(name, &step)?;
+        Ok(step)
+    }
+
+    /// Takes steps off the record.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn forget(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            let file = self.file(name);
+            match fs::remove_file(&file) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(e).with_context(|| format!("removing {}", file.display())).or_code(Code::State);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the generated files. They are there before the step that lists them is recorded.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn store_files(&self, contents: &FileSet) -> Result<()> {
+        let app = self.dir.join("app");
+        remove_dir(&app)?;
+        for (path, bytes) in contents {
+            let file = app.join(path.as_str());
+            if let Some(parent) = file.parent() {
+                files::make_dir(parent)?;
+            }
+            files::write(&file, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The stored files, by the digests they must have.
+    ///
+    /// # Errors
+    /// `state` for one that is missing or was changed.
+    pub fn load_files(&self, digests: &BTreeMap<RelPath, String>) -> Result<FileSet> {
+        let load = |path: &RelPath, digest: &String| {
+            let file = self.dir.join("app").join(path.as_str());
+            let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display())).or_code(Code::State);
+            match bytes {
+                Ok(bytes) if sha256_hex(&bytes) == *digest => Ok((path.clone(), bytes)),
+                Ok(_) => Err(Error::new(Code::State, format!("{} is not what was recorded", file.display()))),
+                Err(e) => Err(e),
+            }
+        };
+        let files: Result<FileSet> = digests.iter().map(|(path, digest)| load(path, digest)).collect();
+        files.map_err(|e| e.hint("run again with --fresh to generate anew; to deploy files of your own use --site DIR"))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.json"))
+    }
+
+    /// Empties the folder, all but the lock, which is ours. `run.json` goes last: while it is there the rest is its.
+    fn clear(&self) -> Result<()> {
+        let failed = || format!("clearing {}", self.dir.display());
+        for entry in fs::read_dir(&self.dir).with_context(failed).or_code(Code::State)? {
+            let entry = entry.with_context(failed).or_code(Code::State)?;
+            let (name, path) = (entry.file_name(), entry.path());
+            if path.is_dir() {
+                remove_dir(&path)?;
+            } else if name != "lock" && name != "run.json" {
+                fs::remove_file(&path).with_context(failed).or_code(Code::State)?;
+            }
+        }
+        self.forget(&["run"])
+    }
+}
+
+fn remove_dir(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).with_context(|| format!("removing {}", dir.display())).or_code(Code::State),
+        _ => Ok(()),
+    }
+}

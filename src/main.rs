@@ -1,0 +1,41 @@
+//! Parse, run, report, exit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use llmdeploy::cli::Cli;
+use llmdeploy::commands;
+use llmdeploy::error::{Code, Error};
+use llmdeploy::ports::askpass;
+use llmdeploy::ports::process::Children;
+use llmdeploy::report;
+use llmdeploy::walk::document::ErrorDocument;
+
+fn main() -> ExitCode {
+    // git calls this program back to ask for the token.
+    if let Ok(invitation) = std::env::var(askpass::VARIABLE) {
+        let prompt = std::env::args().nth(1).unwrap_or_default();
+        return if askpass::ask(&invitation, &prompt).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return commands::refuse(&e),
+    };
+    let progress = report::progress(&cli.global);
+    let children = Children::default();
+    commands::end_on_signals(&children);
+    let error = catch_unwind(AssertUnwindSafe(|| commands::run(&cli, Arc::clone(&progress), children))).unwrap_or_else(|_| {
+        let error = Error::new(Code::Internal, "this is a fault of llmdeploy itself").hint("please report it, with what stands above");
+        report::document(&ErrorDocument::of(&error));
+        Some(error)
+    });
+    // A spinner is taken off the terminal before anything else is said.
+    drop(progress);
+    error.map_or(ExitCode::SUCCESS, |e| {
+        report::error(&e, cli.global.color);
+        ExitCode::from(e.code.exit_status())
+    })
+}

@@ -1,0 +1,503 @@
+//! git, by its own command line: `init`, `fast-import`, `fetch`, `log`, `ls-tree`, `cat-file`, `push` in bare repositories.
+//!
+//! Deliberately absent: a work tree, an index, hooks, the user's configuration, and any credential of the user's.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::askpass;
+use super::forge::Author;
+use super::http::is_loopback;
+use super::process::{self, Children, Feed, Listen, Output, Spec, args};
+use crate::error::{Code, Error, OrCode, Result};
+use crate::progress::Progress;
+use crate::secret::Secret;
+use crate::values::{RelPath, Sha};
+
+/// The branch that Pages serves and every round is committed to.
+pub const BRANCH: &str = "refs/heads/main";
+/// Where the remote's branch stands in our own repository after a fetch.
+const FETCHED: &str = "refs/llmdeploy/remote";
+
+/// A first object database command takes milliseconds; a slow disk gets this.
+const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+
+pub struct Git {
+    children: Children,
+    progress: Arc<dyn Progress>,
+}
+
+/// Where to fetch from and push to.
+#[derive(Clone, Debug)]
+pub enum Remote {
+    /// A bare repository in the file system.
+    Path(PathBuf),
+    /// `https://host/owner/name.git` (http on loopback), without a user.
+    Http { url: String, authority: String, host: String, token: Option<Secret> },
+}
+
+/// What to commit.
+pub struct Draft<'a> {
+    pub parent: Option<&'a Sha>,
+    pub author: &'a Author,
+    /// Seconds since 1970, for author and committer.
+    pub date: u64,
+    pub message: &'a str,
+    pub write: &'a BTreeMap<RelPath, &'a [u8]>,
+    pub delete: &'a [RelPath],
+}
+
+/// One commit of a branch's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    pub sha: Sha,
+    pub message: String,
+}
+
+/// A regular file of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeEntry {
+    pub path: String,
+    pub blob: String,
+    pub bytes: u64,
+}
+
+/// How a push ended, where it is not an error.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// The remote's branch is at the commit now, or was already.
+    Done,
+    /// Somebody else's commit is on the branch: not fast-forward.
+    Behind,
+    /// The remote does not know the repository (yet).
+    NotFound,
+}
+
+impl Git {
+    #[must_use]
+    pub fn new(children: Children, progress: Arc<dyn Progress>) -> Self {
+        Self { children, progress }
+    }
+
+    /// Makes a bare repository, or leaves the one that is there as it is.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn init(&self, dir: &Path) -> Result<()> {
+        if dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir() {
+            return Ok(());
+        }
+        let words = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--"];
+        self.ok(Call { args: args(words).into_iter().chain([dir.into()]).collect(), ..Call::default() }).map(drop)
+    }
+
+    /// Makes a commit on top of `parent` in one process, without index or work tree. The same draft makes the same sha.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn commit(&self, dir: &Path, draft: &Draft<'_>) -> Result<Sha> {
+        let call = Call {
+            dir: Some(dir),
+            args: args(["fast-import", "--quiet", "--done", "--force", "--date-format=raw"]),
+            config: vec![("fastimport.unpackLimit", "0".to_owned())],
+            feed: Some(Box::new(|out| write_stream(&mut io::BufWriter::new(out), draft))),
+            ..Call::default()
+        };
+        let output = self.ok(call)?;
+        let sha = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Sha::parse(&sha).map_err(anyhow::Error::msg).context("reading what git fast-import made").or_code(Code::GitFailed)
+    }
+
+    /// Fetches the remote's `main` with its history and says where it is; `None` for a repository without that branch.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`, `network`, `bad_token`, `forbidden`.
+    pub fn fetch(&self, dir: &Path, remote: &Remote, limit: Duration) -> Result<Option<Sha>> {
+        let refspec = format!("+{BRANCH}:{FETCHED}");
+        let words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--"];
+        let call = Call { dir: Some(dir), args: args(words), remote: Some((remote, vec![refspec.into()])), limit, ..Call::default() };
+        let output = self.call(call)?;
+        if output.status.success() {
+            return self.resolve(dir, FETCHED).map(Some);
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        if stderr.contains("couldn't find remote ref") { Ok(None) } else { Err(refusal(&stderr, "git fetch", remote)) }
+    }
+
+    /// The tip of `main` in a repository of this machine.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn tip(&self, dir: &Path) -> Result<Sha> {
+        self.resolve(dir, BRANCH)
+    }
+
+    fn resolve(&self, dir: &Path, name: &str) -> Result<Sha> {
+        let output =
+            self.ok(Call { dir: Some(dir), args: args(["rev-parse", "--verify", "--end-of-options", name]), ..Call::default() })?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Sha::parse(&text).map_err(anyhow::Error::msg).context("reading git rev-parse").or_code(Code::GitFailed)
+    }
+
+    /// The history that ends in `tip`, newest first.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn log(&self, dir: &Path, tip: &Sha) -> Result<Vec<LogEntry>> {
+        let output =
+            self.ok(Call { dir: Some(dir), args: args(["log", "-z", "--format=%H%n%B", tip.as_str(), "--"]), ..Call::default() })?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split('\0')
+            .filter(|e| !e.is_empty())
+            .map(|entry| {
+                let (sha, message) = entry.split_once('\n').unwrap_or((entry, ""));
+                let sha = Sha::parse(sha).map_err(anyhow::Error::msg).context("reading git log").or_code(Code::GitFailed)?;
+                Ok(LogEntry { sha, message: message.to_owned() })
+            })
+            .collect()
+    }
+
+    /// The regular files of a commit. Links and submodules are left out.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn tree(&self, dir: &Path, commit: &Sha) -> Result<Vec<TreeEntry>> {
+        let words = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()];
+        let output = self.ok(Call { dir: Some(dir), args: args(words), ..Call::default() })?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.split('\0').filter_map(tree_entry).collect())
+    }
+
+    /// The contents of blobs, in the order asked for, one process for all.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn blobs(&self, dir: &Path, ids: &[&str]) -> Result<Vec<Vec<u8>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let feed: Feed<'_> = Box::new(|out| ids.iter().try_for_each(|id| writeln!(out, "{id}")));
+        let output = self.ok(Call { dir: Some(dir), args: args(["cat-file", "--batch"]), feed: Some(feed), ..Call::default() })?;
+        let mut rest = output.stdout.as_slice();
+        ids.iter().map(|id| next_blob(&mut rest).with_context(|| format!("reading blob {id}")).or_code(Code::GitFailed)).collect()
+    }
+
+    /// Pushes a commit to the remote's `main`, never forced.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`, `push_rejected`, `network`, `bad_token`, `forbidden`.
+    pub fn push(&self, dir: &Path, remote: &Remote, commit: &Sha, limit: Duration) -> Result<Pushed> {
+        let refspec = format!("{commit}:{BRANCH}");
+        let progress = Arc::clone(&self.progress);
+        let listen: Listen<'_> = Box::new(move |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            if let Some(line) = text.rsplit(['\r', '\n']).find(|l| l.starts_with("Writing objects")) {
+                progress.detail(line);
+            }
+        });
+        let call = Call {
+            dir: Some(dir),
+            args: args(["push", "--porcelain", "--progress", "--no-verify", "--"]),
+            remote: Some((remote, vec![refspec.into()])),
+            limit,
+            listen: Some(listen),
+            ..Call::default()
+        };
+        let output = self.call(call)?;
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stderr = without_progress(&String::from_utf8_lossy(&output.stderr));
+        // `flag TAB from:to TAB summary`, see git-push(1), OUTPUT.
+        let line = stdout.lines().find(|l| l.contains(&format!(":{BRANCH}\t")));
+        match line.and_then(|l| l.chars().next()) {
+            Some('*' | '=' | ' ') if output.status.success() => Ok(Pushed::Done),
+            Some('!') => {
+                let summary = line.and_then(|l| l.rsplit('\t').next()).unwrap_or_default();
+                if is_race(summary) { Ok(Pushed::Behind) } else { Err(rejection(&stderr, summary)) }
+            }
+            _ if stderr.contains("not found") && !stderr.contains("Could not resolve") => Ok(Pushed::NotFound),
+            _ => Err(refusal(&stderr, "git push", remote)),
+        }
+    }
+
+    fn ok(&self, call: Call<'_>) -> Result<Output> {
+        let words: Vec<_> = call.args.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+        let output = self.call(call)?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let error = Error::new(Code::GitFailed, format!("git {}: {}: {stderr}", words.join(" "), output.status));
+        Err(if stderr.contains("dubious ownership") {
+            error.hint("the repository belongs to another user; run as that user, or chown it")
+        } else {
+            error
+        })
+    }
+
+    fn call(&self, call: Call<'_>) -> Result<Output> {
+        let program = process::find("git").ok_or_else(|| {
+            Error::new(Code::GitMissing, "git is not on PATH").hint("install git (https://git-scm.com), e.g. apt-get install git")
+        })?;
+        let mut config = base_config();
+        config.extend(call.config);
+        let mut env = vec![
+            ("GIT_TERMINAL_PROMPT", "0".to_owned()),
+            ("GIT_CONFIG_NOSYSTEM", "1".to_owned()),
+            ("GIT_CONFIG_GLOBAL", null_device().to_owned()),
+            ("LC_ALL", "C".to_owned()),
+        ];
+        let mut words = call.args;
+        let mut proxies = false;
+        // Kept until the child has ended.
+        let mut _askpass = None;
+        if let Some((remote, refspecs)) = call.remote {
+            match remote {
+                Remote::Path(path) => words.push(path.into()),
+                Remote::Http { url, authority, host, token } => {
+                    proxies = !is_loopback(host);
+                    config.push(("http.followRedirects", "false".to_owned()));
+                    // A transfer that stands still is given up, so that the walk's deadline is not spent on it.
+                    config.push(("http.lowSpeedLimit", "1".to_owned()));
+                    config.push(("http.lowSpeedTime", "30".to_owned()));
+                    words.push(match token {
+                        Some(token) => {
+                            let server = askpass::Server::start(authority, token).or_code(Code::Internal)?;
+                            let this = std::env::current_exe().context("finding this program's own path").or_code(Code::Internal)?;
+                            env.push(("GIT_ASKPASS", this.to_string_lossy().into_owned()));
+                            env.push((askpass::VARIABLE, server.invitation()));
+                            // Since 2.46 git sends the token with its first request instead of being asked for it.
+                            config.push(("http.proactiveAuth", "basic".to_owned()));
+                            _askpass = Some(server);
+                            url.replacen("://", &format!("://{}@", askpass::USER), 1).into()
+                        }
+                        None => url.into(),
+                    });
+                }
+            }
+            words.extend(refspecs);
+        }
+        env.push(("GIT_CONFIG_COUNT", config.len().to_string()));
+        let mut env: Vec<(String, String)> = env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        for (n, (key, value)) in config.into_iter().enumerate() {
+            env.push((format!("GIT_CONFIG_KEY_{n}"), key.to_owned()));
+            env.push((format!("GIT_CONFIG_VALUE_{n}"), value));
+        }
+        if let Some(dir) = call.dir {
+            env.push(("GIT_DIR".to_owned(), dir.to_string_lossy().into_owned()));
+        }
+        let spec = Spec { program: &program, args: words, env, proxies, dir: call.dir, limit: call.limit };
+        self.progress.trace(&process::shown(&spec));
+        process::run(&self.children, &spec, call.feed, call.listen).or_code(Code::GitFailed)
+    }
+}
+
+struct Call<'a> {
+    dir: Option<&'a Path>,
+    args: Vec<OsString>,
+    config: Vec<(&'static str, String)>,
+    /// Comes after the arguments, followed by its own.
+    remote: Option<(&'a Remote, Vec<OsString>)>,
+    limit: Duration,
+    feed: Option<Feed<'a>>,
+    listen: Option<Listen<'a>>,
+}
+
+impl Default for Call<'_> {
+    fn default() -> Self {
+        Self { dir: None, args: vec![], config: vec![], remote: None, limit: LOCAL_LIMIT, feed: None, listen: None }
+    }
+}
+
+/// An empty `credential.helper` first, so that nobody else's is asked or told.
+fn base_config() -> Vec<(&'static str, String)> {
+    [
+        ("credential.helper", ""),
+        ("core.hooksPath", null_device()),
+        ("core.askPass", ""),
+        ("core.autocrlf", "false"),
+        ("gc.auto", "0"),
+        ("maintenance.auto", "false"),
+        ("advice.pushUpdateRejected", "false"),
+        ("log.showSignature", "false"),
+        ("i18n.logOutputEncoding", "UTF-8"),
+    ]
+    .map(|(k, v)| (k, v.to_owned()))
+    .to_vec()
+}
+
+fn null_device() -> &'static str {
+    if cfg!(windows) { "NUL" } else { "/dev/null" }
+}
+
+/// The stream that `git fast-import` reads, see its manual, INPUT FORMAT.
+fn write_stream(out: &mut impl Write, draft: &Draft<'_>) -> io::Result<()> {
+    let Author { name, email } = draft.author;
+    let date = draft.date;
+    write!(out, "commit {BRANCH}\nmark :1\nauthor {name} <{email}> {date} +0000\ncommitter {name} <{email}> {date} +0000\n")?;
+    write!(out, "data {}\n{}\n", draft.message.len(), draft.message)?;
+    if let Some(parent) = draft.parent {
+        writeln!(out, "from {parent}")?;
+    }
+    for path in draft.delete {
+        writeln!(out, "D {}", quoted(path))?;
+    }
+    for (path, bytes) in draft.write {
+        writeln!(out, "M 100644 inline {}\ndata {}", quoted(path), bytes.len())?;
+        out.write_all(bytes)?;
+        writeln!(out)?;
+    }
+    write!(out, "\nget-mark :1\ndone\n")?;
+    out.flush()
+}
+
+/// A path in C-style quotes. It holds no control character and no backslash.
+fn quoted(path: &RelPath) -> String {
+    format!("\"{}\"", path.as_str().replace('"', "\\\""))
+}
+
+/// `MODE SP TYPE SP OBJECT SP SIZE TAB PATH`.
+fn tree_entry(line: &str) -> Option<TreeEntry> {
+    let (facts, path) = line.split_once('\t')?;
+    let mut facts = facts.split_ascii_whitespace();
+    let (mode, kind, blob, bytes) = (facts.next()?, facts.next()?, facts.next()?, facts.next()?);
+    (kind == "blob" && mode != "120000").then_some(())?;
+    Some(TreeEntry { path: path.to_owned(), blob: blob.to_owned(), bytes: bytes.parse().ok()? })
+}
+
+/// `OBJECT SP TYPE SP SIZE LF CONTENTS LF`.
+fn next_blob(rest: &mut &[u8]) -> anyhow::Result<Vec<u8>> {
+    let end = rest.iter().position(|b| *b == b'\n').context("no header")?;
+    let (header, after) = rest.split_at(end);
+    let header = String::from_utf8_lossy(header).into_owned();
+    let size: usize = header.rsplit(' ').next().and_then(|n| n.parse().ok()).with_context(|| header.clone())?;
+    let bytes = after.get(1..=size).context("cut off")?.to_vec();
+    *rest = after.get(size + 2..).unwrap_or_default();
+    Ok(bytes)
+}
+
+/// The ways in which git and GitHub say that the branch has moved meanwhile.
+fn is_race(summary: &str) -> bool {
+    [
+        "fetch first",
+        "non-fast-forward",
+        "stale info",
+        "incorrect old value",
+        "cannot lock ref",
+        "failed to update ref",
+        "reference already exists",
+    ]
+    .iter()
+    .any(|s| summary.contains(s))
+}
+
+fn without_progress(stderr: &str) -> String {
+    const NOISE: [&str; 7] = [
+        "Enumerating objects",
+        "Counting objects",
+        "Delta compression",
+        "Compressing objects",
+        "Writing objects",
+        "Total ",
+        "remote: Resolving deltas",
+    ];
+    stderr
+        .split(['\n', '\r'])
+        .map(str::trim_end)
+        .filter(|l| !l.is_empty() && !NOISE.iter().any(|n| l.starts_with(n)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The remote has looked at the push and does not want it.
+fn rejection(stderr: &str, summary: &str) -> Error {
+    let said = stderr.lines().filter(|l| l.starts_with("remote:")).collect::<Vec<_>>().join("\n");
+    let error = Error::new(Code::PushRejected, format!("the push was rejected: {summary}\n{said}").trim_end().to_owned());
+    if stderr.contains("GH013") && stderr.contains("PUSH PROTECTION") || stderr.contains("Push cannot contain secrets") {
+        error.hint("GitHub found a secret in the files named above: take it out of the task and run again with --fresh")
+    } else if stderr.contains("GH007") {
+        error.hint("your account hides its e-mail address; the commit's author is not your noreply address: run again with --fresh")
+    } else if stderr.contains("workflow") && stderr.contains("scope") {
+        error.hint("files under .github/workflows need a token with the `workflow` scope")
+    } else {
+        error.hint("see what the remote says above; a repository rule may have to be changed")
+    }
+}
+
+/// The remote did not let it come to a push or fetch.
+fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
+    let has = |needle: &str| stderr.contains(needle);
+    let text = format!("{what}: {}", without_progress(stderr).trim());
+    if has("SAML SSO") || has("enforced SAML") {
+        return Error::new(Code::Forbidden, text)
+            .hint("authorise the token for the organisation's single sign-on: https://github.com/settings/tokens");
+    }
+    if has("Authentication failed")
+        || has("Invalid username or")
+        || has("could not read Password")
+        || has("The requested URL returned error: 401")
+    {
+        return Error::new(Code::BadToken, text).hint("the token was not accepted: set a valid GH_TOKEN");
+    }
+    if has("Permission to ") || has("The requested URL returned error: 403") || has("Write access to repository not granted") {
+        return Error::new(Code::Forbidden, text)
+            .hint("the token needs `repo` (classic), or Contents: write (fine-grained) on this repository");
+    }
+    if matches!(remote, Remote::Http { .. }) {
+        return Error::new(Code::Network, text).hint("run the same command again; it goes on from here");
+    }
+    Error::new(Code::GitFailed, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let remote = Remote::Http { url: String::new(), authority: String::new(), host: String::new(), token: None };
+        let code = |stderr: &str| refusal(stderr, "git push", &remote).code;
+        assert_eq!(
+            code("remote: Invalid username or token.\nfatal: Authentication failed for 'https://github.com/o/r.git/'"),
+            Code::BadToken
+        );
+        assert_eq!(
+            code("remote: Permission to o/r.git denied to me.\nfatal: unable to access: The requested URL returned error: 403"),
+            Code::Forbidden
+        );
+        assert_eq!(code("remote: The 'x' organization has enabled or enforced SAML SSO.\nfatal: ... 403"), Code::Forbidden);
+        assert_eq!(code("fatal: unable to access 'https://x/': Could not resolve host: x"), Code::Network);
+        assert_eq!(code("fatal: unable to access: The requested URL returned error: 502"), Code::Network);
+        assert_eq!(
+            rejection(
+                "remote: error: GH013: Repository rule violations found\nremote: - GITHUB PUSH PROTECTION",
+                "[remote rejected] (push declined)"
+            )
+            .code,
+            Code::PushRejected
+        );
+        assert!(is_race("[rejected] (fetch first)") && is_race("[remote rejected] (cannot lock ref 'refs/heads/main')"));
+        assert!(!is_race("[remote rejected] (push declined due to repository rule violations)"));
+    }
+
+    #[test]
+    fn blobs_are_cut_by_their_size() {
+        let mut rest: &[u8] = b"aa blob 3\na\nb\nbb blob 0\n\ncc missing\n";
+        assert_eq!(next_blob(&mut rest).unwrap(), b"a\nb");
+        assert_eq!(next_blob(&mut rest).unwrap(), b"");
+        assert!(next_blob(&mut rest).is_err());
+    }
+
+    #[test]
+    fn tree_lines() {
+        let id = "a".repeat(40);
+        assert_eq!(tree_entry(&format!("100644 blob {id}      12\ta b.txt")).unwrap().bytes, 12);
+        assert_eq!(tree_entry(&format!("120000 blob {id}      12\tlink")), None);
+        assert_eq!(tree_entry(&format!("160000 commit {id}       -\tmodule")), None);
+    }
+}

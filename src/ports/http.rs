@@ -1,0 +1,256 @@
+//! HTTP, one request at a time: with time-outs, without following redirects, with a limit on what is read, and the status
+//! as a value. What is worth a second try is decided by the callers, by the numbers in `retry`.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use ureq::http::Uri;
+use ureq::tls::{PemItem, RootCerts, TlsConfig};
+
+use crate::progress::Progress;
+
+/// Sent with every request; GitHub refuses one without, others like to know whom to write to.
+pub const USER_AGENT: &str = concat!("llmdeploy/", env!("CARGO_PKG_VERSION"));
+
+/// What an API answer may weigh. Everything we ask for is a few kilobytes.
+pub const ANSWER_LIMIT: u64 = 8 << 20;
+
+pub struct Http {
+    through_proxy: ureq::Agent,
+    direct: ureq::Agent,
+    progress: Arc<dyn Progress>,
+}
+
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: Option<&'a [u8]>,
+    /// For the whole exchange, the body included.
+    pub timeout: Duration,
+    /// Bytes of the answer's body; more is an error.
+    pub limit: u64,
+}
+
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// An answer that is larger than the caller wants to read; asking again will not help.
+#[derive(Debug)]
+pub struct TooLarge {
+    pub limit: u64,
+}
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the answer is larger than {} bytes", self.limit)
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+impl Http {
+    /// `ca_file`: certificates in PEM to trust instead of the built-in ones (`SSL_CERT_FILE`, as curl, git and Go read it).
+    ///
+    /// # Errors
+    /// The file cannot be read or holds no certificate.
+    pub fn new(ca_file: Option<&std::path::Path>, progress: Arc<dyn Progress>) -> anyhow::Result<Self> {
+        let tls = match ca_file {
+            Some(file) => TlsConfig::builder().root_certs(roots(file)?).build(),
+            None => TlsConfig::default(),
+        };
+        let agent = |proxy: Option<ureq::Proxy>| {
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .user_agent(USER_AGENT)
+                .tls_config(tls.clone())
+                .proxy(proxy)
+                .timeout_connect(Some(Duration::from_secs(10)))
+                // Servers drop idle connections after 5 s (node) and more; a POST on such a one would fail for nothing.
+                .max_idle_age(Duration::from_secs(3))
+                .build()
+                .into()
+        };
+        Ok(Self { through_proxy: agent(ureq::Proxy::try_from_env()), direct: agent(None), progress })
+    }
+
+    /// Makes one request.
+    ///
+    /// # Errors
+    /// No complete answer: not connected, timed out, reset, cut off, larger than the limit.
+    pub fn send(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        let started = Instant::now();
+        let result = self.exchange(request);
+        let outcome = match &result {
+            Ok(r) => r.status.to_string(),
+            Err(e) => format!("{e:#}"),
+        };
+        self.progress.trace(&format!("{} {} → {outcome} ({} ms)", request.method, masked(request.url), started.elapsed().as_millis()));
+        result
+    }
+
+    fn exchange(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+        // A request to this machine, with what it carries, must not make a detour over somebody else's.
+        let agent = if uri.host().is_some_and(is_loopback) { &self.direct } else { &self.through_proxy };
+        let mut builder = ureq::http::Request::builder().method(request.method).uri(uri);
+        for (name, value) in request.headers {
+            builder = builder.header(*name, *value);
+        }
+        let failed = || format!("{} {}", request.method, masked(request.url));
+        let mut response = match request.body {
+            Some(body) => run(agent, builder.body(body)?, request.timeout),
+            None => run(agent, builder.body(())?, request.timeout),
+        }
+        .with_context(failed)?;
+        let headers = response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
+        let mut body = Vec::new();
+        response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
+        if body.len() as u64 > request.limit {
+            return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
+        }
+        Ok(Response { status: response.status().as_u16(), headers, body })
+    }
+}
+
+fn run<B: ureq::AsSendBody>(
+    agent: &ureq::Agent,
+    request: ureq::http::Request<B>,
+    timeout: Duration,
+) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).build())
+}
+
+fn roots(file: &std::path::Path) -> anyhow::Result<RootCerts> {
+    let pem = std::fs::read(file).with_context(|| format!("reading the certificates in {}", file.display()))?;
+    let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(c)) => Some(c),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        bail!("{} holds no certificate", file.display());
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
+/// Whether the host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Scheme, host and path of a URL; what may be confidential (user, query, fragment) is left out.
+#[must_use]
+pub fn masked(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    match plain.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default())
+        }
+        None => plain.to_owned(),
+    }
+}
+
+/// A URL to talk to, `http` or `https`, with a host and without a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    pub https: bool,
+    pub host: String,
+    /// Host and port as written.
+    pub authority: String,
+}
+
+impl Url {
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let uri: Uri = text.parse().map_err(|_| "not an http or https URL".to_owned())?;
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err("not an http or https URL".to_owned()),
+        };
+        let (Some(authority), Some(host)) = (uri.authority(), uri.host().filter(|h| !h.is_empty())) else {
+            return Err("not an http or https URL".to_owned());
+        };
+        if authority.as_str().contains('@') {
+            return Err("must not carry a user or password".to_owned());
+        }
+        let (host, authority) = (host.to_ascii_lowercase(), authority.as_str().to_ascii_lowercase());
+        Ok(Self { text: text.to_owned(), https, host, authority })
+    }
+
+    /// As [`Url::parse`], for hosts that are sent a token: https, or this machine.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse_safe(text: &str) -> Result<Self, String> {
+        let url = Self::parse(text)?;
+        if url.https || is_loopback(&url.host) { Ok(url) } else { Err("plain http is only allowed to this machine; use https".to_owned()) }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "[::1]", "::1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost.example.com", "127.0.0.1.example.com", "128.0.0.1", "0.0.0.0", "10.0.0.1", "[::2]", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn masking() {
+        assert_eq!(masked("https://user:pw@host:1/p?key=1#f"), "https://host:1/p");
+        assert_eq!(masked("https://host?key=1"), "https://host");
+    }
+
+    #[test]
+    fn urls() {
+        assert!(Url::parse("https://api.github.com").is_ok() && Url::parse("http://a.example/x?y").is_ok());
+        for bad in ["", "ftp://a", "a.example", "https://", "file:///etc/passwd", "http:///x", "https://u:p@h/", "/path"] {
+            assert!(Url::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Url::parse_safe("http://127.0.0.1:80/").is_ok() && Url::parse_safe("http://api.example/").is_err());
+    }
+}

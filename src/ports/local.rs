@@ -1,0 +1,193 @@
+//! A forge that needs no account: a bare repository `DIR/<repo>.git`, and the page's files in `DIR/<repo>/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+
+use super::World;
+use super::forge::{Author, Forge, Live, Page, Repository};
+use super::git::Remote;
+use crate::error::{Code, Error, OrCode, Result};
+use crate::values::{RelPath, Sha};
+
+pub struct Local {
+    /// Absolute.
+    dir: PathBuf,
+}
+
+impl Local {
+    /// # Errors
+    /// `config`: the directory cannot be made absolute.
+    pub fn new(dir: &Path) -> Result<Self> {
+        Ok(Self { dir: std::path::absolute(dir).with_context(|| format!("--local {}", dir.display())).or_code(Code::Config)? })
+    }
+
+    fn bare(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.git"))
+    }
+
+    fn site(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn repository(&self, name: &str, created: bool) -> Repository {
+        let bare = self.bare(name);
+        Repository { name: name.to_owned(), repo_url: file_url(&bare, false), remote: Remote::Path(bare), created, has_pages: true }
+    }
+}
+
+impl Forge for Local {
+    fn key(&self) -> String {
+        file_url(&self.dir, true)
+    }
+
+    fn prove(&self, _: &World) -> Result<()> {
+        Ok(())
+    }
+
+    fn author(&self, _: &World) -> Result<Author> {
+        Ok(Author::default())
+    }
+
+    fn find(&self, _: &World, name: &str) -> Result<Option<Repository>> {
+        Ok(self.bare(name).join("HEAD").is_file().then(|| self.repository(name, false)))
+    }
+
+    fn create(&self, world: &World, name: &str, _description: &str) -> Result<Repository> {
+        if let Some(found) = self.find(world, name)? {
+            return Ok(found);
+        }
+        let site = self.site(name);
+        let foreign = match fs::read_dir(&site) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(e) => e.kind() != std::io::ErrorKind::NotFound,
+        };
+        if foreign {
+            let message = format!("{} is there already and was not made by llmdeploy", site.display());
+            return Err(Error::new(Code::NameTaken, message).hint("choose another folder with --local, or another name with --repo"));
+        }
+        fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display())).or_code(Code::GitFailed)?;
+        world.git.init(&self.bare(name))?;
+        Ok(self.repository(name, true))
+    }
+
+    fn enable(&self, _: &World, name: &str, _on: bool) -> Result<String> {
+        Ok(file_url(&self.site(name), true))
+    }
+
+    /// Brings the folder to what `main` holds now, which is the commit or a later one. Two processes take turns.
+    fn wait_live(&self, world: &World, name: &str, _: &Page<'_>, _: Instant) -> Result<Live> {
+        let (bare, site) = (self.bare(name), self.site(name));
+        let turn = bare.join("llmdeploy.lock");
+        let lock = fs::File::create(&turn).and_then(|f| f.lock().map(|()| f)).with_context(|| format!("locking {}", turn.display()));
+        let _lock = lock.or_code(Code::State)?;
+        let tip = world.git.tip(&bare)?;
+        check_out(world, &bare, &tip, &site)?;
+        Ok(Live::Yes)
+    }
+}
+
+/// Writes each file beside its place and renames it, so that a reader never sees half a file; then removes what the commit
+/// does not hold.
+fn check_out(world: &World, bare: &Path, commit: &Sha, site: &Path) -> Result<()> {
+    let mut wanted = BTreeSet::new();
+    for entry in world.git.tree(bare, commit)? {
+        // A repository that was adopted may hold paths that are not safe to write.
+        match RelPath::parse(&entry.path) {
+            Ok(path) => drop(wanted.insert((path, entry.blob))),
+            Err(why) => world.progress.warn(&format!("{}: {why}; not written to {}", entry.path, site.display())),
+        }
+    }
+    let blobs: Vec<&str> = wanted.iter().map(|(_, blob)| blob.as_str()).collect();
+    let contents = world.git.blobs(bare, &blobs)?;
+    fs::create_dir_all(site).with_context(|| format!("making {}", site.display())).or_code(Code::PagesFailed)?;
+    // Removed first: what was a file may be a folder now.
+    let keep: BTreeSet<PathBuf> = wanted.iter().map(|(path, _)| site.join(path.as_str())).collect();
+    remove_others(site, &keep).with_context(|| format!("clearing {}", site.display())).or_code(Code::PagesFailed)?;
+    for ((path, _), bytes) in wanted.iter().zip(contents) {
+        let file = site.join(path.as_str());
+        write(&file, &bytes).with_context(|| format!("writing {}", file.display())).or_code(Code::PagesFailed)?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let parent = file.parent().context("no folder")?;
+    fs::create_dir_all(parent)?;
+    if fs::read(file).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let mut temporary = tempfile::Builder::new().prefix(".llmdeploy-").tempfile_in(parent)?;
+    temporary.write_all(bytes)?;
+    // A page is for everybody to read, a temporary file is not.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    temporary.persist(file)?;
+    Ok(())
+}
+
+/// Removes files that are not to be kept, and folders that are empty then.
+fn remove_others(dir: &Path, keep: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            remove_others(&path, keep)?;
+            if fs::read_dir(&path)?.next().is_none() {
+                fs::remove_dir(&path)?;
+            }
+        } else if !keep.contains(&path) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A `file://` URL (RFC 8089); a folder's ends in a slash.
+fn file_url(path: &Path, folder: bool) -> String {
+    let text = path.to_string_lossy();
+    let text = if cfg!(windows) { format!("/{}", text.replace('\\', "/")) } else { text.into_owned() };
+    let mut url = String::from("file://");
+    for byte in text.trim_end_matches('/').bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push('%');
+            url.push_str(&crate::values::hex(&[byte]).to_ascii_uppercase());
+        }
+    }
+    if folder {
+        url.push('/');
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn file_urls() {
+        assert_eq!(file_url(Path::new("/tmp/a b/ü"), true), "file:///tmp/a%20b/%C3%BC/");
+        assert_eq!(file_url(Path::new("/srv/x.git"), false), "file:///srv/x.git");
+    }
+
+    #[test]
+    fn others_are_removed_with_their_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a/b/old", "a/keep", "old"] {
+            write(&dir.path().join(name), b"x").unwrap();
+        }
+        remove_others(dir.path(), &[dir.path().join("a/keep")].into()).unwrap();
+        assert!(dir.path().join("a/keep").is_file());
+        assert!(!dir.path().join("a/b").exists() && !dir.path().join("old").exists());
+    }
+}

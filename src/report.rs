@@ -1,0 +1,215 @@
+//! The only file that prints. Standard output carries one JSON document; progress and errors go to standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::{Color, Global};
+use crate::error::Error;
+use crate::progress::{Progress, Stage};
+
+/// Prints the one document. A reader that has gone away is no error of ours.
+pub fn document<T: Serialize>(value: &T) {
+    let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    if let Ok(text) = text {
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    }
+}
+
+/// Prints help or a version: text that was asked for.
+pub fn text(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Prints what was wrong with the command line, in clap's words.
+pub fn usage(text: &str) {
+    let mut out = io::stderr().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Whether standard error is coloured.
+#[must_use]
+pub fn coloured(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+        }
+    }
+}
+
+/// `error: what failed`, `  caused by: why`, `hint: what to do`.
+pub fn error(error: &Error, color: Color) {
+    let paint = |code: &str, word: &str| if coloured(color) { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    let mut causes = error.source.chain();
+    let mut text = format!("{} {}\n", paint("1;31", "error:"), indented(&causes.next().map(ToString::to_string).unwrap_or_default()));
+    for cause in causes {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {} {}", paint("31", "caused by:"), indented(&cause.to_string()));
+    }
+    if let Some(hint) = &error.hint {
+        let _ = writeln!(text, "{} {hint}", paint("1;36", "hint:"));
+    }
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn indented(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
+}
+
+/// Said when a signal ends the process.
+pub fn interrupted() {
+    let _ = writeln!(io::stderr().lock(), "\ninterrupted; run the same command again and it goes on from here");
+}
+
+/// How much is said on the way.
+#[must_use]
+pub fn progress(global: &Global) -> Arc<dyn Progress> {
+    if global.quiet {
+        Arc::new(Quiet)
+    } else if io::stderr().is_terminal() && !global.verbose {
+        Arc::new(Bars { color: coloured(global.color), bar: Mutex::new(None) })
+    } else {
+        Arc::new(Lines { verbose: global.verbose, begun: Mutex::new((None, Instant::now())) })
+    }
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&self, _: Stage) {}
+    fn detail(&self, _: &str) {}
+    fn done(&self, _: Stage, _: &str) {}
+    fn warn(&self, _: &str) {}
+    fn trace(&self, _: &str) {}
+}
+
+/// One line per stage; under `-v` everything.
+struct Lines {
+    verbose: bool,
+    begun: Mutex<(Option<Stage>, Instant)>,
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+impl Progress for Lines {
+    fn begin(&self, stage: Stage) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.0 != Some(stage) {
+            *begun = (Some(stage), Instant::now());
+        }
+    }
+
+    fn detail(&self, text: &str) {
+        if self.verbose {
+            say(&format!("  {text}"));
+        }
+    }
+
+    fn done(&self, stage: Stage, outcome: &str) {
+        let since = self.begun.lock().unwrap_or_else(PoisonError::into_inner).1;
+        say(&format!("{stage}: {outcome} ({})", seconds(since.elapsed())));
+    }
+
+    fn warn(&self, text: &str) {
+        say(&format!("warning: {text}"));
+    }
+
+    fn trace(&self, text: &str) {
+        if self.verbose {
+            say(&format!("  > {text}"));
+        }
+    }
+}
+
+/// A spinner with the time a stage has taken, on a terminal.
+struct Bars {
+    color: bool,
+    bar: Mutex<Option<(Stage, Instant, ProgressBar)>>,
+}
+
+impl Bars {
+    fn with(&self, act: impl FnOnce(&mut Option<(Stage, Instant, ProgressBar)>)) {
+        act(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn print(&self, text: &str) {
+        self.with(|bar| match bar {
+            Some((_, _, bar)) => bar.println(text),
+            None => drop(writeln!(io::stderr().lock(), "{text}")),
+        });
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, stage: Stage) {
+        self.with(|slot| {
+            if slot.as_ref().is_some_and(|(s, ..)| *s == stage) {
+                return;
+            }
+            if let Some((_, _, old)) = slot.take() {
+                old.finish_and_clear();
+            }
+            let template = if self.color {
+                "{spinner:.cyan} {prefix:.bold} {elapsed} {wide_msg:.dim}"
+            } else {
+                "{spinner} {prefix} {elapsed} {wide_msg}"
+            };
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(format!("{stage:<8}"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            *slot = Some((stage, Instant::now(), bar));
+        });
+    }
+
+    fn detail(&self, text: &str) {
+        self.with(|slot| {
+            if let Some((_, _, bar)) = slot {
+                bar.set_message(text.to_owned());
+            }
+        });
+    }
+
+    fn done(&self, stage: Stage, outcome: &str) {
+        self.with(|slot| {
+            let took = slot.take().map(|(_, since, bar)| {
+                bar.finish_and_clear();
+                since.elapsed()
+            });
+            let mark = if self.color { "\x1b[32m✓\x1b[0m" } else { "✓" };
+            let _ = writeln!(io::stderr().lock(), "{mark} {stage:<8} {outcome} ({})", seconds(took.unwrap_or_default()));
+        });
+    }
+
+    fn warn(&self, text: &str) {
+        self.print(&format!("warning: {text}"));
+    }
+
+    fn trace(&self, _: &str) {}
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.with(|slot| {
+            if let Some((_, _, bar)) = slot.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

@@ -1,0 +1,76 @@
+//! Attachments that are not in the task but at an `https:` address.
+
+use std::time::Duration;
+
+use crate::error::{Code, Error, Result};
+use crate::ports::World;
+use crate::ports::http::{Request, Response, TooLarge, Url};
+use crate::ports::retry;
+use crate::stages::task::{Source, Task};
+
+/// The most bytes of one download.
+const LIMIT: u64 = 25 << 20;
+/// The longest one may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_REDIRECTS: u32 = 5;
+
+/// The bytes of each attachment, `None` for those that the task holds itself.
+///
+/// # Errors
+/// `invalid_task` for an address that is refused or too large, `network`.
+pub fn attachments(world: &World, task: &Task) -> Result<Vec<Option<Vec<u8>>>> {
+    let one = |(n, attachment): (usize, &crate::stages::task::Attachment)| match &attachment.source {
+        Source::Bytes(_) => Ok(None),
+        Source::Https(url) => {
+            world.progress.detail(&format!("downloading {}", attachment.name));
+            download(world, url).map(Some).map_err(|e| e.context(format!("attachments[{n}].url")))
+        }
+    };
+    task.attachments.iter().enumerate().map(one).collect()
+}
+
+fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
+    let mut at = url.clone();
+    let (mut failures, mut redirects) = (0, 0);
+    loop {
+        let timeout = TIMEOUT.min(world.clock.left(None)).max(Duration::from_millis(1));
+        let headers = [("Accept", "*/*")];
+        let request = Request { method: "GET", url: at.as_str(), headers: &headers, body: None, timeout, limit: LIMIT };
+        let failure = match world.http.send(&request) {
+            Ok(response) => match response.status {
+                200 => return Ok(response.body),
+                301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
+                    redirects += 1;
+                    at = target(&at, &response)?;
+                    continue;
+                }
+                429 | 500..=599 => Error::new(Code::Network, format!("{} answered {}", at.authority, response.status)),
+                status => {
+                    return Err(Error::new(Code::InvalidTask, format!("{} answered {status}", at.authority))
+                        .hint("attach the file as a data: URI instead"));
+                }
+            },
+            Err(source) if source.is::<TooLarge>() => {
+                return Err(Error { code: Code::InvalidTask, source, hint: Some(format!("an attachment is at most {} MiB", LIMIT >> 20)) });
+            }
+            Err(source) => Error { code: Code::Network, source, hint: None },
+        };
+        failures += 1;
+        if failures >= retry::TRIES || !world.clock.pause(retry::pause(world.clock.unit, failures)) {
+            return Err(failure.hint("run the same command again; it goes on from here"));
+        }
+    }
+}
+
+fn target(at: &Url, response: &Response) -> Result<Url> {
+    let location = response.header("location").unwrap_or_default();
+    let text = if location.starts_with('/') && !location.starts_with("//") {
+        format!("https://{}{location}", at.authority)
+    } else {
+        location.to_owned()
+    };
+    Url::parse(&text).ok().filter(|u| u.https).ok_or_else(|| {
+        Error::new(Code::InvalidTask, format!("{} redirects to something that is not https", at.authority))
+            .hint("attach the file as a data: URI instead")
+    })
+}

@@ -1,0 +1,338 @@
+//! The app: the files of the site, and how they came to be.
+//!
+//! Whatever makes the files, the rest is the same for all: attachments byte for byte where the task names them, a complete
+//! LICENSE, a README that knows every round, `.nojekyll`. Attachments are never altered and win over everything else.
+
+mod download;
+mod license;
+mod place;
+mod site;
+mod template;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::ports::World;
+use crate::stages::ground::Base;
+use crate::stages::task::{Source, Task};
+use crate::values::{FileSet, RelPath, Sha, sha256_hex};
+
+/// What the user wants of this stage.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Files of the user's own, in the place of generation.
+    pub site: Option<PathBuf>,
+    /// Why no language model is asked; it becomes the fallback reason. `None`: the user wants none.
+    pub no_model: Option<String>,
+    /// A template instead of a model is a failure.
+    pub no_fallback: bool,
+}
+
+/// How the files came to be, as the result tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generator {
+    pub kind: Kind,
+    pub model: Option<String>,
+    pub attempts: u32,
+    pub usage: Option<Usage>,
+    pub fallback_reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Llm,
+    Template,
+    Site,
+    Replay,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub total_tokens: u64,
+}
+
+impl Generator {
+    fn by(kind: Kind) -> Self {
+        Self { kind, model: None, attempts: 0, usage: None, fallback_reason: None }
+    }
+
+    /// For the commit's trailer.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Llm => "llm",
+            Kind::Template => "template",
+            Kind::Site => "site",
+            Kind::Replay => "replay",
+        }
+    }
+
+    /// What the trailer of a commit says, where nothing else is known any more.
+    #[must_use]
+    pub fn from_trailer(name: &str) -> Option<Self> {
+        [Kind::Llm, Kind::Template, Kind::Site, Kind::Replay].into_iter().map(Self::by).find(|g| g.name() == name)
+    }
+}
+
+/// Where a file comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    Llm,
+    Template,
+    Attachment,
+    Tool,
+    Site,
+    /// Was on the remote and stays as it is.
+    Kept,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    pub path: String,
+    pub bytes: u64,
+    pub origin: Origin,
+}
+
+/// What is recorded of an app.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    pub generator: Generator,
+    /// The commit it was made for.
+    pub base: Option<Sha>,
+    /// All files of the site, by path.
+    pub files: Vec<FileInfo>,
+    /// SHA-256 of the files that are stored beside the record.
+    pub stored: BTreeMap<RelPath, String>,
+    /// Digest of the directory given with `--site`.
+    pub site: Option<String>,
+}
+
+/// The files to write, beside those that stay.
+#[derive(Debug)]
+pub struct App {
+    pub record: Record,
+    /// Without the attachments that the task itself holds.
+    pub stored: FileSet,
+}
+
+impl App {
+    /// Everything to write: stored files and attachments.
+    ///
+    /// # Errors
+    /// As [`place::paths`].
+    pub fn files<'a>(&'a self, task: &'a Task) -> Result<BTreeMap<RelPath, &'a [u8]>> {
+        let mut files: BTreeMap<RelPath, &[u8]> = self.stored.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
+            if let Source::Bytes(bytes) = &attachment.source {
+                files.insert(path, bytes);
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// An attachment in its place.
+struct Attached<'a> {
+    media_type: &'a str,
+    bytes: &'a [u8],
+    /// The task holds the bytes, so they need not be stored.
+    in_task: bool,
+}
+
+type Placed<'a> = BTreeMap<RelPath, Attached<'a>>;
+type Made = BTreeMap<RelPath, (Origin, Vec<u8>)>;
+
+/// What the stage needs to know beside the task.
+pub struct Brief<'a> {
+    /// The repository's name.
+    pub repo: &'a str,
+    /// Seconds since 1970, for the licence's year.
+    pub started_at: u64,
+    /// What is on the remote, with the repository it was fetched into.
+    pub base: Option<(&'a Base, &'a Path)>,
+}
+
+/// Makes the app.
+///
+/// # Errors
+/// `invalid_task` where files cannot stand beside each other or a download is refused, `network`, `llm_failed` under
+/// `--no-fallback`, `usage` for a `--site` that cannot be published, `git_failed`.
+pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
+    let paths = place::paths(task)?;
+    let downloaded = download::attachments(world, task)?;
+    let mut attachments = Placed::new();
+    for ((path, attachment), downloaded) in paths.into_iter().zip(&task.attachments).zip(&downloaded) {
+        let (bytes, in_task) = match (&attachment.source, downloaded) {
+            (Source::Bytes(bytes), _) => (bytes.as_slice(), true),
+            (Source::Https(_), Some(bytes)) => (bytes.as_slice(), false),
+            (Source::Https(_), None) => continue,
+        };
+        attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
+    }
+    let mut made = Made::new();
+    let (generator, site) = match &options.site {
+        Some(dir) => {
+            let files = site::read(dir)?;
+            let digest = site::digest(&files);
+            made.extend(files.into_iter().map(|(path, bytes)| (path, (Origin::Site, bytes))));
+            (Generator::by(Kind::Site), Some(digest))
+        }
+        None => {
+            if options.no_fallback {
+                let reason = options.no_model.clone().unwrap_or_else(|| "--no-llm was given".to_owned());
+                return Err(Error::new(Code::LlmFailed, format!("no language model was asked: {reason}"))
+                    .hint("run without --no-fallback to use the template"));
+            }
+            if let Some(page) = page(world, task, brief, &attachments)? {
+                made.insert(known("index.html")?, (Origin::Template, page.into_bytes()));
+            }
+            (Generator { fallback_reason: options.no_model.clone(), ..Generator::by(Kind::Template) }, None)
+        }
+    };
+    finish(world, task, brief, &attachments, made, (generator, site))
+}
+
+/// The same app on other ground: what was made stays, LICENSE and README are brought in line with what is there now.
+///
+/// # Errors
+/// `invalid_task`, `git_failed`.
+pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<App> {
+    let origins: BTreeMap<&str, Origin> = app.record.files.iter().map(|f| (f.path.as_str(), f.origin)).collect();
+    let mut attachments = Placed::new();
+    for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
+        let (bytes, in_task) = match &attachment.source {
+            Source::Bytes(bytes) => (bytes.as_slice(), true),
+            Source::Https(_) => (app.stored.get(&path).map(Vec::as_slice).unwrap_or_default(), false),
+        };
+        attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
+    }
+    let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !matches!(o, Origin::Tool | Origin::Attachment)).copied();
+    let made: Made = app.stored.iter().filter_map(|(path, bytes)| Some((path.clone(), (by_us(path)?, bytes.clone())))).collect();
+    finish(world, task, brief, &attachments, made, (app.record.generator.clone(), app.record.site.clone()))
+}
+
+fn finish(
+    world: &World,
+    task: &Task,
+    brief: &Brief<'_>,
+    attachments: &Placed<'_>,
+    mut made: Made,
+    how: (Generator, Option<String>),
+) -> Result<App> {
+    add_tool_files(world, task, brief, attachments, &mut made)?;
+    made.retain(|path, _| !attachments.contains_key(path));
+    place::check(made.keys().chain(attachments.keys()))?;
+    let (generator, site) = how;
+    Ok(collect(brief, generator, site, attachments, made))
+}
+
+/// The template's page, or `None` where a page by somebody else stays.
+fn page(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<Option<String>> {
+    let round = template::Round { round: task.round, brief: task.brief.clone() };
+    let mut rounds = Vec::new();
+    let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
+    if let Some((base, git_dir)) = brief.base
+        && let Some(old) = base.read(world, git_dir, &["index.html"])?.into_iter().next().flatten()
+    {
+        let Some(earlier) = template::made_here(&old) else { return Ok(None) };
+        rounds = earlier.into_iter().filter(|r| r.round != round.round).collect();
+        let others: Vec<&str> = base
+            .files
+            .iter()
+            .map(|f| f.path.as_str())
+            .filter(|p| !is_tool_file(p) && !attachments.keys().any(|a| a.as_str() == *p))
+            .collect();
+        kept = others.iter().map(ToString::to_string).zip(base.read(world, git_dir, &others)?.into_iter().flatten()).collect();
+    }
+    rounds.push(round);
+    rounds.sort_by_key(|r| r.round);
+    let mut assets = assets(attachments);
+    assets.extend(kept.iter().map(|(path, bytes)| template::Asset { path, media_type: "", bytes: Cow::Borrowed(bytes.as_slice()) }));
+    Ok(Some(template::page(&template::Site { task: &task.task, repo: brief.repo, rounds, assets })))
+}
+
+fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
+    attachments
+        .iter()
+        .map(|(path, a)| template::Asset { path: path.as_str(), media_type: a.media_type, bytes: Cow::Borrowed(a.bytes) })
+        .collect()
+}
+
+/// Files of a repository that are not content of the page.
+fn is_tool_file(path: &str) -> bool {
+    matches!(path, "index.html" | "README.md" | "LICENSE" | ".nojekyll")
+}
+
+/// LICENSE, README and `.nojekyll`, where neither the user's files nor an attachment are in their place.
+fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>, made: &mut Made) -> Result<()> {
+    let old = match brief.base {
+        Some((base, git_dir)) => base.read(world, git_dir, &["LICENSE", "README.md", ".nojekyll"])?,
+        None => vec![],
+    };
+    let old = |n: usize| old.get(n).and_then(Option::as_ref);
+    if !old(0).is_some_and(|text| license::is_mit(text)) {
+        made.entry(known("LICENSE")?).or_insert_with(|| (Origin::Tool, license::mit(brief.repo, brief.started_at).into_bytes()));
+    }
+    if old(2).is_none() {
+        made.entry(known(".nojekyll")?).or_insert((Origin::Tool, Vec::new()));
+    }
+    let new: Vec<String> = made.keys().filter(|p| !is_tool_file(p.as_str())).chain(attachments.keys()).map(ToString::to_string).collect();
+    let readme = match old(1) {
+        Some(text) => {
+            let round = template::Round { round: task.round, brief: task.brief.clone() };
+            template::readme_round(&String::from_utf8_lossy(text), &round, &new)
+        }
+        None => {
+            let files: BTreeSet<String> =
+                made.keys().chain(attachments.keys()).map(ToString::to_string).chain(["README.md".to_owned()]).collect();
+            let files: Vec<String> = files.into_iter().collect();
+            let rounds = vec![template::Round { round: task.round, brief: task.brief.clone() }];
+            let site = template::Site { task: &task.task, repo: brief.repo, rounds, assets: assets(attachments) };
+            template::readme(&site, &template::ReadmeFacts { repo_url: None, pages_url: None, files: &files })
+        }
+    };
+    made.entry(known("README.md")?).or_insert((Origin::Tool, readme.into_bytes()));
+    Ok(())
+}
+
+fn collect(brief: &Brief<'_>, generator: Generator, site: Option<String>, attachments: &Placed<'_>, made: Made) -> App {
+    let mut files: BTreeMap<String, FileInfo> = BTreeMap::new();
+    let mut list = |path: &str, bytes: u64, origin| files.insert(path.to_owned(), FileInfo { path: path.to_owned(), bytes, origin });
+    for kept in brief.base.iter().flat_map(|(base, _)| &base.files) {
+        list(&kept.path, kept.bytes, Origin::Kept);
+    }
+    for (path, (origin, bytes)) in &made {
+        list(path.as_str(), bytes.len() as u64, *origin);
+    }
+    let mut stored: FileSet = made.into_iter().map(|(path, (_, bytes))| (path, bytes)).collect();
+    for (path, attached) in attachments {
+        list(path.as_str(), attached.bytes.len() as u64, Origin::Attachment);
+        if !attached.in_task {
+            stored.insert(path.clone(), attached.bytes.to_vec());
+        }
+    }
+    let digests = stored.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect();
+    let base = brief.base.map(|(base, _)| base.tip.clone());
+    App { record: Record { generator, base, files: files.into_values().collect(), stored: digests, site }, stored }
+}
+
+/// Whether the directory given now is the one the record was made from.
+///
+/// # Errors
+/// `usage`.
+pub fn same_site(record: &Record, dir: &Path) -> Result<bool> {
+    Ok(record.site.as_deref() == Some(site::digest(&site::read(dir)?).as_str()))
+}
+
+/// A path of the tool's own.
+fn known(path: &str) -> Result<RelPath> {
+    RelPath::parse(path).map_err(|why| Error::new(Code::Internal, format!("{path} {why}")))
+}

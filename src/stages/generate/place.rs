@@ -1,0 +1,78 @@
+//! Where attachments go, and that no file is in another's way.
+
+use crate::error::{Code, Error, Result};
+use crate::stages::task::Task;
+use crate::values::RelPath;
+
+/// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`.
+///
+/// # Errors
+/// `invalid_task` where two would stand in the same place, naming the field.
+pub fn paths(task: &Task) -> Result<Vec<RelPath>> {
+    let mut paths: Vec<RelPath> = Vec::with_capacity(task.attachments.len());
+    for (n, attachment) in task.attachments.iter().enumerate() {
+        let invalid = |why: String| {
+            Error::new(Code::InvalidTask, format!("attachments[{n}].name: {why}"))
+                .hint("give it another name, or name it in the brief where it should stand")
+        };
+        let path = if task.names(&attachment.name) {
+            attachment.name.clone()
+        } else {
+            RelPath::parse(&format!("assets/{}", attachment.name)).map_err(invalid)?
+        };
+        if let Some(other) = paths.iter().position(|p| *p == path || p.is_below(&path) || path.is_below(p)) {
+            return Err(invalid(format!("would stand at {path}, in the way of attachments[{other}]")));
+        }
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Refuses a path that is a file and a folder at once.
+///
+/// # Errors
+/// `invalid_task`.
+pub fn check<'a>(paths: impl Iterator<Item = &'a RelPath>) -> Result<()> {
+    let all: std::collections::BTreeSet<&RelPath> = paths.collect();
+    for path in &all {
+        for (at, _) in path.as_str().match_indices('/') {
+            if let Some(file) = all.iter().find(|p| p.as_str() == &path.as_str()[..at]) {
+                let message = format!("attachments: {path} and {file} cannot be a folder and a file at once");
+                return Err(Error::new(Code::InvalidTask, message).hint("give the attachment another name"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(brief: &str, names: &[&str]) -> Task {
+        let attachments: Vec<_> = names.iter().map(|n| serde_json::json!({"name": n, "url": "data:,x"})).collect();
+        let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": attachments});
+        Task::parse(json.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn named_at_its_name_otherwise_in_assets() {
+        let places = |brief, names: &[&str]| paths(&task(brief, names)).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(places("sum data.csv", &["data.csv", "logo.png"]), ["data.csv", "assets/logo.png"]);
+        assert_eq!(places("sum assets/data.csv", &["data.csv"]), ["assets/data.csv"]);
+        assert_eq!(places("use img/a.png", &["img/a.png"]), ["img/a.png"]);
+    }
+
+    #[test]
+    fn two_in_one_place_are_refused() {
+        let error = paths(&task("see assets/data.csv", &["assets/data.csv", "data.csv"])).unwrap_err();
+        assert!(error.one_line().starts_with("attachments[1].name"), "{error}");
+    }
+
+    #[test]
+    fn a_file_cannot_be_a_folder() {
+        let path = |p| RelPath::parse(p).unwrap();
+        assert!(check([path("README.md"), path("README.md/x")].iter()).is_err());
+        assert!(check([path("a/b"), path("a/c"), path("ab")].iter()).is_ok());
+    }
+}

@@ -1,0 +1,171 @@
+//! The part of an attachment's section that shows its content.
+//!
+//! Deliberately absent: the section's frame (see `page`) and the renderers of the dense kinds, which have modules
+//! of their own.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::Asset;
+use super::decode;
+use super::href;
+use super::json;
+use super::kind::{self, Kind};
+use super::markdown::{self, Place};
+use super::table;
+use super::text;
+
+/// How much of a text is shown, in bytes.
+const TEXT: usize = 200_000;
+
+/// The ids given out on one page.
+#[derive(Default)]
+pub(super) struct Ids {
+    /// Every id, and the last number that was put behind it. A file may ask for one name thousands of times.
+    taken: HashMap<String, usize>,
+}
+
+impl Ids {
+    /// The wished id, with a number behind it if it is taken.
+    pub(super) fn unique(&mut self, wish: &str) -> String {
+        let Some(mut number) = self.taken.get(wish).copied() else {
+            self.taken.insert(wish.to_owned(), 1);
+            return wish.to_owned();
+        };
+        let id = loop {
+            number += 1;
+            let id = format!("{wish}-{number}");
+            if !self.taken.contains_key(&id) {
+                break id;
+            }
+        };
+        self.taken.insert(wish.to_owned(), number);
+        self.taken.insert(id.clone(), 1);
+        id
+    }
+}
+
+/// What the previews of a page share.
+pub(super) struct Shared<'a> {
+    /// The paths of all attachments.
+    pub(super) paths: &'a [&'a str],
+    /// The ids given out so far.
+    pub(super) ids: Ids,
+}
+
+/// The content of section `number`, in about `room` bytes.
+pub(super) fn render(asset: &Asset<'_>, kind: Kind, number: usize, room: usize, shared: &mut Shared<'_>) -> String {
+    let url = href::href(asset.path);
+    let name = text::escape(asset.path);
+    match kind {
+        Kind::Table => {
+            let tabs = matches!(kind::extension(asset.path).as_str(), "tsv" | "tab")
+                || asset.media_type.to_ascii_lowercase().contains("tab-separated");
+            table::render(&asset.bytes, tabs, asset.path, number, room, &mut shared.ids)
+        }
+        Kind::Markdown => document(asset, number, room, shared),
+        Kind::Json => tree(asset, room),
+        Kind::Image => {
+            format!("<figure><img src=\"{url}\" alt=\"The attached image {name}\"></figure>\n")
+        }
+        Kind::Audio => format!("<audio controls preload=\"metadata\" src=\"{url}\" aria-label=\"{name}\"></audio>\n"),
+        Kind::Video => format!("<video controls preload=\"metadata\" src=\"{url}\" aria-label=\"{name}\"></video>\n"),
+        Kind::Pdf => format!("<p class=\"note\"><a href=\"{url}\">Open the document</a> in the browser.</p>\n"),
+        Kind::Prose => plain(asset, "prose", room),
+        Kind::Code => plain(asset, "code", room),
+        Kind::Binary => "<p class=\"note\">This kind of file has no preview. Download it to open it.</p>\n".to_owned(),
+    }
+}
+
+/// A rendered document, and its source to look up. One that does not fit is shown as text.
+fn document(asset: &Asset<'_>, number: usize, room: usize, shared: &mut Shared<'_>) -> String {
+    let (source, more) = decode::decode_head(&asset.bytes, TEXT);
+    let place = Place { path: asset.path, paths: shared.paths, number };
+    let mut out = markdown::render(&source, &place, &mut shared.ids);
+    if out.len() > room {
+        return plain(asset, "prose", room);
+    }
+    // Briefs like to ask for the rendered text under this name; it is free on the first document only.
+    let id = shared.ids.unique("markdown-output");
+    out = format!("<div class=\"prose-html\" id=\"{id}\">\n{out}</div>\n");
+    if more {
+        out.push_str(&note_cut());
+    }
+    if out.len() + source.len() * 2 < room {
+        let source_id = shared.ids.unique("markdown-source");
+        let source = text::escape(&source);
+        let _ = write!(
+            out,
+            "<details class=\"source\"><summary>Markdown source</summary>\n\
+             <pre class=\"prose\" tabindex=\"0\" role=\"region\" aria-label=\"Markdown source\"><code id=\"{source_id}\">{source}</code></pre></details>\n"
+        );
+    }
+    out
+}
+
+/// A JSON tree, or the text with what is wrong with it.
+fn tree(asset: &Asset<'_>, room: usize) -> String {
+    json::render(&decode::decode(&asset.bytes), room).unwrap_or_else(|error| {
+        let error = text::escape(&error);
+        format!("<p class=\"note\">Shown as text, for it cannot be read as JSON: {error}.</p>\n{}", plain(asset, "code", room))
+    })
+}
+
+/// Text as it is.
+fn plain(asset: &Asset<'_>, class: &str, room: usize) -> String {
+    let (source, more) = decode::decode_head(&asset.bytes, TEXT);
+    let (html, cut) = text::escape_capped(&source, room);
+    if html.is_empty() {
+        return "<p class=\"note\">This file is empty.</p>\n".to_owned();
+    }
+    let note = if more || cut { note_cut() } else { String::new() };
+    let name = text::escape(asset.path);
+    format!("<pre class=\"{class}\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{html}</code></pre>\n{note}")
+}
+
+fn note_cut() -> String {
+    "<p class=\"note\">Only the beginning is shown. Download the file to see all of it.</p>\n".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn html(path: &str, bytes: &[u8]) -> String {
+        let asset = Asset { path, media_type: "", bytes: bytes.into() };
+        let mut shared = Shared { paths: &[path], ids: Ids::default() };
+        render(&asset, Kind::of(&asset), 1, 600_000, &mut shared)
+    }
+
+    #[test]
+    fn names_cannot_leave_their_attribute() {
+        let page = html("x\" onerror=\"alert(1).png", b"\x89PNG\r\n\x1a\n");
+        assert!(!page.contains("\" onerror=\""), "{page}");
+        assert!(page.contains("src=\"x%22%20onerror%3D%22alert%281%29.png\""));
+    }
+
+    #[test]
+    fn svg_is_never_inlined() {
+        let page = html("p.svg", b"<svg onload=\"alert(1)\"/>");
+        assert!(page.contains("<img src=\"p.svg\"") && !page.contains("<svg"));
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        let page = html("a.txt", "<".repeat(300_000).as_bytes());
+        assert!(page.len() < 601_000 && page.contains("Only the beginning"));
+        assert!(html("a.txt", b"").contains("empty"));
+    }
+
+    #[test]
+    fn broken_json_is_shown_as_text() {
+        let page = html("a.json", b"{\"a\": <b>}");
+        assert!(page.contains("cannot be read as JSON") && page.contains("{&quot;a&quot;: &lt;b&gt;}"), "{page}");
+    }
+
+    #[test]
+    fn ids_are_given_out_once() {
+        let mut ids = Ids::default();
+        assert_eq!((ids.unique("a"), ids.unique("a"), ids.unique("a-2")), ("a".into(), "a-2".into(), "a-2-2".into()));
+    }
+}

@@ -1,0 +1,234 @@
+//! The README of a site that the template made.
+//!
+//! Deliberately absent: the licence's text (it has its own file) and later rounds in a README that somebody else
+//! wrote (see `rounds`).
+
+use std::fmt::Write as _;
+
+use super::kind::Kind;
+use super::page::page_title;
+use super::quote;
+use super::text;
+use super::{Asset, Site};
+
+/// How many files are described before the rest is only counted.
+const LISTED: usize = 100;
+
+/// What a README tells beyond the site itself.
+pub struct ReadmeFacts<'a> {
+    /// Where to clone it from, if known.
+    pub repo_url: Option<&'a str>,
+    /// Where the page is to be seen, if known.
+    pub pages_url: Option<&'a str>,
+    /// The paths of all files in the site.
+    pub files: &'a [String],
+}
+
+/// The whole `README.md`: summary, brief, setup, usage, how it works, licence.
+///
+/// Nothing in the brief or in a name can break it: all of it is escaped.
+#[must_use]
+pub fn readme(site: &Site<'_>, facts: &ReadmeFacts<'_>) -> String {
+    let mut out = format!("# {}\n\n{}\n", quote::inline(&page_title(site)), summary(site));
+    if let Some(url) = facts.pages_url {
+        let _ = write!(out, "\n**Live page:** {}\n", link(url));
+    }
+    briefs(&mut out, site);
+    setup(&mut out, facts);
+    usage(&mut out, site, facts);
+    how_it_works(&mut out, site, facts);
+    out.push_str("\n## License\n\nMIT, see [LICENSE](LICENSE).\n");
+    out
+}
+
+fn summary(site: &Site<'_>) -> String {
+    let task = quote::code(site.task);
+    let shown = match site.assets.len() {
+        0 => "It presents the brief that it was made from".to_owned(),
+        1 => format!("It presents the brief that it was made from and the attached {}", quote::code(site.assets[0].path)),
+        n => format!("It presents the brief that it was made from and its {n} attachments"),
+    };
+    format!(
+        "A static web page for the task {task}. {shown}, without a server, a build step or a request to any other \
+         host, and it reads well on a phone, in the dark, on paper and with JavaScript turned off."
+    )
+}
+
+fn briefs(out: &mut String, site: &Site<'_>) {
+    if site.rounds.is_empty() {
+        return;
+    }
+    out.push_str("\n## Brief\n");
+    for round in &site.rounds {
+        if site.rounds.len() > 1 {
+            let _ = write!(out, "\n### Round {}\n", round.round);
+        }
+        let _ = write!(out, "\n{}", quote::block(&round.brief));
+    }
+}
+
+fn setup(out: &mut String, facts: &ReadmeFacts<'_>) {
+    out.push_str("\n## Setup\n\nThere is nothing to install or to build.");
+    // The folder is what git makes of the URL; a name that GitHub rewrote stands there, not in the site.
+    let known = facts.repo_url.filter(|url| is_plain(url)).and_then(|url| Some((url, url.trim_end_matches('/').rsplit('/').next()?)));
+    match known {
+        Some((url, name)) if !url.starts_with('-') && !name.starts_with('-') => {
+            let folder = name.trim_end_matches(".git");
+            let _ = write!(
+                out,
+                " Clone the repository and serve its folder:\n\n```sh\ngit clone {url}\ncd {folder}\npython3 -m http.server 8000\n```\n"
+            );
+        }
+        _ => out.push_str(" Serve the repository's folder:\n\n```sh\npython3 -m http.server 8000\n```\n"),
+    }
+    out.push_str("\nThen open <http://localhost:8000/>.\n");
+}
+
+fn usage(out: &mut String, site: &Site<'_>, facts: &ReadmeFacts<'_>) {
+    let kinds: Vec<Kind> = site.assets.iter().map(Kind::of).collect();
+    let has = |kind: Kind| kinds.contains(&kind);
+    let place = facts.pages_url.map_or_else(|| "the page".to_owned(), |url| format!("the [live page]({})", target(url)));
+    let _ = write!(out, "\n## Usage\n\nOpen {place}.\n\n- The brief stands on top");
+    if kinds.is_empty() {
+        out.push_str(".\n");
+    } else {
+        out.push_str(", each attachment in a section of its own below it, with a link to download it.\n");
+    }
+    if has(Kind::Table) {
+        out.push_str("- A click on a column's heading sorts the table, the field above it filters the rows.\n");
+        out.push_str("- The last row has the totals of the columns of numbers; they count every row of the file.\n");
+    }
+    if has(Kind::Json) {
+        out.push_str("- JSON is a tree: click on an entry to fold or unfold it.\n");
+    }
+    if has(Kind::Markdown) {
+        out.push_str("- Markdown is shown as a document, with its source below.\n");
+    }
+}
+
+fn how_it_works(out: &mut String, site: &Site<'_>, facts: &ReadmeFacts<'_>) {
+    out.push_str(
+        "\n## How it works\n\nThe page was rendered by the template of llmdeploy, without a language model. Tables, \
+         documents and totals are plain HTML in `index.html`; totals were added in exact decimal arithmetic. The style \
+         sheet and a small script without dependencies (for sorting and filtering) stand in the same file. A content \
+         security policy keeps the page from loading anything from elsewhere.\n\n",
+    );
+    for path in facts.files.iter().take(LISTED) {
+        let _ = writeln!(out, "- {}: {}", quote::code(path), describe(path, &site.assets));
+    }
+    if facts.files.len() > LISTED {
+        let _ = writeln!(out, "- and {} more files", facts.files.len() - LISTED);
+    }
+}
+
+/// What a file is for.
+fn describe(path: &str, assets: &[Asset<'_>]) -> String {
+    if let Some(asset) = assets.iter().find(|asset| asset.path == path) {
+        let kind = match Kind::of(asset) {
+            Kind::Table => "table",
+            Kind::Markdown => "Markdown document",
+            Kind::Json => "JSON document",
+            Kind::Image => "image",
+            Kind::Audio => "audio",
+            Kind::Video => "video",
+            Kind::Pdf => "PDF document",
+            Kind::Prose => "text",
+            Kind::Code => "source file",
+            Kind::Binary => "file",
+        };
+        return format!("attached {kind}, {}, unchanged", text::size(asset.bytes.len()));
+    }
+    match path {
+        "index.html" => "the page with its style and script",
+        "README.md" => "this file",
+        "LICENSE" => "the licence",
+        ".nojekyll" => "tells GitHub Pages to serve the files as they are",
+        _ => "part of the site",
+    }
+    .to_owned()
+}
+
+/// Whether a shell and Markdown alike take every character of it as it is.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:@%+=".contains(c))
+}
+
+/// A URL that shows itself.
+fn link(url: &str) -> String {
+    if is_plain(url) { format!("<{url}>") } else { quote::code(url) }
+}
+
+/// A URL as the target of a link.
+fn target(url: &str) -> String {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "<>()\\\"".contains(c);
+    format!("<{}>", url.chars().filter(|&c| !odd(c)).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Round, readme_round};
+    use super::*;
+    use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+
+    fn site(brief: &str) -> Site<'_> {
+        let rounds = vec![Round { round: 1, brief: brief.to_owned() }];
+        let asset = Asset { path: "data.csv", media_type: "text/csv", bytes: b"a,b\n1,2\n".into() };
+        Site { task: "demo", repo: "demo", rounds, assets: vec![asset] }
+    }
+
+    fn files() -> Vec<String> {
+        ["index.html", "data.csv", "README.md", "LICENSE", ".nojekyll"].map(str::to_owned).to_vec()
+    }
+
+    fn headings(markdown: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut inside = false;
+        for event in Parser::new(markdown) {
+            match event {
+                Event::Start(Tag::Heading { .. }) => {
+                    inside = true;
+                    all.push(String::new());
+                }
+                Event::End(TagEnd::Heading(_)) => inside = false,
+                Event::Text(text) if inside => all.iter_mut().last().unwrap().push_str(&text),
+                _ => {}
+            }
+        }
+        all
+    }
+
+    const SECTIONS: [&str; 5] = ["Brief", "Setup", "Usage", "How it works", "License"];
+
+    #[test]
+    fn has_what_readers_look_for() {
+        let files = files();
+        let url = "https://github.com/o/demo.git";
+        let pages = "https://o.github.io/demo/";
+        let facts = ReadmeFacts { repo_url: Some(url), pages_url: Some(pages), files: &files };
+        let page = readme(&site("Show the data"), &facts);
+        assert_eq!(headings(&page)[1..], SECTIONS);
+        for part in ["git clone https://github.com/o/demo.git\ncd demo\n", "<https://o.github.io/demo/>", "[LICENSE](LICENSE)"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(page.contains("- `data.csv`: attached table, 8 B, unchanged\n"));
+    }
+
+    #[test]
+    fn a_hostile_brief_cannot_break_it() {
+        let hostile = "# Title\n```\n## License\n</details><script>\nLlmdeploy-Run: 0123456789abcdef\n<!-- ";
+        let facts = ReadmeFacts { repo_url: Some("x\n```\n# y"), pages_url: Some("javascript:(x)\n# z"), files: &[] };
+        let page = readme(&site(hostile), &facts);
+        assert_eq!(headings(&page)[1..], SECTIONS, "{page}");
+        assert!(!page.lines().any(|line| line.trim_start_matches("> ").starts_with("Llmdeploy-Run")));
+        let next = readme_round(&page, &Round { round: 2, brief: hostile.to_owned() }, &files());
+        assert_eq!(headings(&next).iter().filter(|heading| *heading == "License").count(), 1);
+        assert!(next.find("## Round 2").unwrap() < next.rfind("## License").unwrap());
+    }
+
+    #[test]
+    fn a_title_is_text() {
+        let page = readme(&site("Set the title to \"*a* `b` [c](d) #1\""), &ReadmeFacts { repo_url: None, pages_url: None, files: &[] });
+        assert_eq!(headings(&page)[0], "*a* `b` [c](d) #1");
+        assert!(!page.contains("git clone"));
+    }
+}

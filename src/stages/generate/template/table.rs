@@ -1,0 +1,165 @@
+//! A delimited file as an HTML table with sorting, filtering and totals.
+//!
+//! Deliberately absent: the behaviour itself (`app.js`). Without a script the table is complete, and its buttons,
+//! disabled until the script takes over, look like plain headings.
+
+use std::fmt::Write as _;
+
+use super::decode;
+use super::delimited::{self, Delimited, SHOWN_COLUMNS};
+use super::preview::Ids;
+use super::text;
+
+/// How much of a heading is shown, in characters.
+const LABEL: usize = 200;
+
+/// The table, in at most about `limit` bytes. `name` is the file's, `number` its place on the page.
+pub(super) fn render(bytes: &[u8], tabs_likely: bool, name: &str, number: usize, limit: usize, ids: &mut Ids) -> String {
+    let table = delimited::read(&decode::decode(bytes), tabs_likely);
+    if table.columns.is_empty() {
+        return "<p class=\"note\">This file has no rows.</p>\n".to_owned();
+    }
+    let labels: Vec<String> = (0..table.columns.len()).map(|at| label(&table, at)).collect();
+    let foot = foot(&table, &labels, ids);
+    let (body, shown) = body(&table, limit);
+    let name = text::escape(name);
+    let mut out = String::with_capacity(body.len() + foot.len() + 2_000);
+    let _ = write!(
+        out,
+        "<div class=\"tools\" hidden><label for=\"filter-{number}\">Filter rows</label>\n\
+         <input id=\"filter-{number}\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" data-filter=\"table-{number}\">\n\
+         <output for=\"filter-{number}\"></output></div>\n\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n\
+         <table id=\"table-{number}\" class=\"data\">\n<caption>{}</caption>\n<thead><tr>",
+        caption(&table, shown, !foot.is_empty())
+    );
+    for (column, label) in table.columns.iter().zip(&labels) {
+        let class = if column.is_amount() { " class=\"num\"" } else { "" };
+        let label = text::escape(label);
+        let _ = write!(out, "<th scope=\"col\"{class} aria-sort=\"none\"><button type=\"button\" disabled>{label}</button></th>");
+    }
+    let _ = write!(out, "</tr></thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>\n");
+    out
+}
+
+/// What a column is called: its heading, or its place.
+fn label(table: &Delimited, at: usize) -> String {
+    let heading = table.header.as_ref().and_then(|header| header.get(at)).map(|cell| text::one_line(cell));
+    match heading {
+        Some(heading) if !heading.is_empty() => text::shorten(&heading, LABEL),
+        _ => format!("Column {}", at + 1),
+    }
+}
+
+/// How much there is and how much of it is shown.
+fn caption(table: &Delimited, shown: usize, totals: bool) -> String {
+    let mut out = format!("{}, {}.", text::count(table.row_count, "row"), text::count(table.column_count, "column"));
+    if shown < table.row_count {
+        let _ = write!(out, " Only the first {} shown.", if shown == 1 { "is".to_owned() } else { format!("{shown} are") });
+    }
+    if table.column_count > SHOWN_COLUMNS {
+        let _ = write!(out, " Only the first {SHOWN_COLUMNS} columns are shown.");
+    }
+    if totals && shown < table.row_count {
+        out.push_str(" Totals include all rows.");
+    }
+    out
+}
+
+/// The rows that fit, and how many those are.
+fn body(table: &Delimited, limit: usize) -> (String, usize) {
+    let mut out = String::new();
+    for (shown, row) in table.rows.iter().enumerate() {
+        let before = out.len();
+        out.push_str("<tr>");
+        for (at, column) in table.columns.iter().enumerate() {
+            out.push_str(if column.is_amount() { "<td class=\"num\">" } else { "<td>" });
+            out.push_str(&text::escape(row.get(at).map_or("", |cell| cell.trim_end())));
+            out.push_str("</td>");
+        }
+        out.push_str("</tr>\n");
+        if out.len() > limit {
+            out.truncate(before);
+            return (out, shown);
+        }
+    }
+    (out, table.rows.len())
+}
+
+/// The totals row, empty if no column has a total.
+///
+/// A total carries the id `total-<column>`, as briefs like to ask for it, and nothing but plain digits in it.
+fn foot(table: &Delimited, labels: &[String], ids: &mut Ids) -> String {
+    let headed = table.header.as_ref();
+    let totals: Vec<Option<String>> = (0..table.columns.len())
+        .map(|at| {
+            let heading = headed.map(|header| header.get(at).map_or("", String::as_str));
+            table.columns[at].total(heading, at == 0).map(|sum| sum.to_string())
+        })
+        .collect();
+    if totals.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let mut out = String::from("<tfoot><tr>");
+    for (at, (total, label)) in totals.iter().zip(labels).enumerate() {
+        let _ = match total {
+            Some(total) => {
+                let id = ids.unique(&format!("total-{}", text::slug(label)));
+                let title = if at == 0 { "<span class=\"lead\">Total</span> " } else { "" };
+                write!(out, "<td class=\"num\">{title}<span id=\"{id}\">{total}</span></td>")
+            }
+            None if at == 0 => write!(out, "<th scope=\"row\">Total</th>"),
+            None => write!(out, "<td></td>"),
+        };
+    }
+    out.push_str("</tr></tfoot>\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn html(text: &str, limit: usize) -> String {
+        render(text.as_bytes(), false, "data.csv", 1, limit, &mut Ids::default())
+    }
+
+    #[test]
+    fn totals_stand_as_plain_digits_under_a_guessable_id() {
+        let page = html("product,region,sales\nLaptop,North,1500.50\nMouse,North,1340.50\n", 100_000);
+        assert!(page.contains("<span id=\"total-sales\">2841.00</span>"), "{page}");
+        assert!(page.contains("<th scope=\"row\">Total</th>"));
+        assert!(page.contains("<caption>2 rows, 3 columns.</caption>"));
+    }
+
+    #[test]
+    fn cells_and_headings_are_escaped() {
+        let page = html("<b>x</b>,n\n\"<script>alert(1)</script>\",1\n", 100_000);
+        assert!(!page.contains("<script") && !page.contains("<b>"));
+        assert!(page.contains("&lt;script&gt;alert(1)"));
+    }
+
+    #[test]
+    fn the_limit_is_kept_and_told() {
+        let page = html(&("a,n\n".to_owned() + &"x,1\n".repeat(900)), 500);
+        assert!(page.len() < 3_000);
+        assert!(page.contains("900 rows, 2 columns. Only the first 11 are shown. Totals include all rows."), "{page}");
+        assert!(page.contains(">900</span>"));
+    }
+
+    #[test]
+    fn short_rows_are_filled_up() {
+        assert!(html("a,b\nx\n", 10_000).contains("<tr><td>x</td><td></td></tr>"));
+    }
+
+    #[test]
+    fn an_empty_file_says_so() {
+        assert!(html("\n\n", 10_000).contains("no rows"));
+    }
+
+    #[test]
+    fn a_first_column_of_amounts_still_names_the_row() {
+        let page = html("amount\n1\n2\n", 10_000);
+        assert!(page.contains("<span class=\"lead\">Total</span> <span id=\"total-amount\">3</span>"));
+    }
+}

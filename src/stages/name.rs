@@ -1,0 +1,82 @@
+//! What a repository is called, and how it is described.
+
+use crate::error::{Code, Error, Result};
+use crate::values::sha256_hex;
+
+/// GitHub's limits.
+const MAX_NAME: usize = 100;
+const MAX_DESCRIPTION: usize = 350;
+
+/// The task id where GitHub accepts it as it is, otherwise a slug with 8 hex digits of its SHA-256.
+#[must_use]
+pub fn repository(task: &str) -> String {
+    if is_accepted(task) {
+        return task.to_owned();
+    }
+    let mut slug = String::new();
+    for c in task.chars() {
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(MAX_NAME - 9);
+    let digest = sha256_hex(task.as_bytes());
+    let slug = Some(slug.trim_matches(['-', '.'])).filter(|s| !s.is_empty()).unwrap_or("task");
+    format!("{slug}-{}", &digest[..8])
+}
+
+/// Checks a name given by the user: GitHub would silently make another one of it.
+///
+/// # Errors
+/// `usage`.
+pub fn check_repository(name: &str) -> Result<()> {
+    if is_accepted(name) {
+        return Ok(());
+    }
+    let message = format!("--repo {name:?}: GitHub does not take this name");
+    Err(Error::new(Code::Usage, message).hint("use at most 100 of A-Z a-z 0-9 . _ - and not .git at the end"))
+}
+
+fn is_accepted(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    plain && (1..=MAX_NAME).contains(&name.len()) && !matches!(name, "." | "..") && !name.to_ascii_lowercase().ends_with(".git")
+}
+
+/// The brief in one line, without control characters, cut at 350 characters.
+#[must_use]
+pub fn description(brief: &str) -> String {
+    let spaced: String = brief.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= MAX_DESCRIPTION {
+        return line;
+    }
+    let cut: String = line.chars().take(MAX_DESCRIPTION - 1).collect();
+    format!("{}…", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["LLMPages", "sum-of-sales-766cc", "a.b_c-d", &"x".repeat(100)] {
+            assert_eq!(repository(good), good);
+        }
+        for odd in ["", ".", "..", "a b", "Größe", "a/b", "../x", "x.git", "X.GIT", "日本", &"x".repeat(101), "---\n"] {
+            let name = repository(odd);
+            assert!(is_accepted(&name) && name != odd, "{odd:?} → {name}");
+            assert!(name.ends_with(&sha256_hex(odd.as_bytes())[..8]));
+        }
+        assert_ne!(repository("a b"), repository("a/b"));
+    }
+
+    #[test]
+    fn descriptions() {
+        assert_eq!(description(" a\n\tb\u{0} \u{85}c "), "a b c");
+        let long = description(&"wörd ".repeat(200));
+        assert!(long.chars().count() <= 350 && long.ends_with('…'));
+    }
+}

@@ -1,0 +1,72 @@
+//! The evaluator is told.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::rfc3339_now;
+use crate::error::{Code, Error, OrCode, Result};
+use crate::ports::http::Url;
+use crate::ports::{World, evaluator, retry};
+use crate::progress::Progress;
+use crate::stages::task::Admission;
+
+/// The notification: exactly these seven keys, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    pub email: String,
+    pub task: String,
+    pub round: u64,
+    pub nonce: String,
+    pub repo_url: String,
+    pub commit_sha: String,
+    pub pages_url: String,
+}
+
+/// What became of the notification so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// All attempts, those of earlier processes included.
+    pub attempts: u32,
+    /// Of the last answer.
+    pub http_status: Option<u16>,
+    /// RFC 3339.
+    pub delivered_at: Option<String>,
+}
+
+/// Sends the notification until it is accepted, for at most `window`. The receipt is brought up to date with each attempt.
+///
+/// # Errors
+/// `notify_pending` when the window is over.
+pub fn send(world: &World, url: &Url, payload: &Payload, admission: &Admission, window: Duration, receipt: &mut Receipt) -> Result<()> {
+    let body = serde_json::to_vec(payload).context("writing JSON").or_code(Code::Internal)?;
+    let until = Instant::now() + window;
+    let mut failures = 0;
+    loop {
+        receipt.attempts += 1;
+        let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| admission.allows(target));
+        receipt.http_status = answer.as_ref().ok().map(|r| r.status);
+        let (asked, why) = match answer {
+            Ok(response) if response.is_success() => {
+                receipt.delivered_at = Some(rfc3339_now());
+                return Ok(());
+            }
+            Ok(response) => (retry::retry_after(&response), anyhow::anyhow!("{} answered {}", url.authority, response.status)),
+            Err(e) => (None, e),
+        };
+        failures += 1;
+        let pause = asked.unwrap_or_else(|| retry::pause(world.clock.unit, failures));
+        if pause >= until.saturating_duration_since(Instant::now()) {
+            let source = why.context(format!("the notification was not accepted in {} attempts", receipt.attempts));
+            let hint = "it is kept: run the same command again, or `llmdeploy notify` with the task, when the evaluator is back";
+            return Err(Error { code: Code::NotifyPending, source, hint: Some(hint.to_owned()) });
+        }
+        say(world.progress.as_ref(), &why, pause);
+        std::thread::sleep(pause);
+    }
+}
+
+fn say(progress: &dyn Progress, why: &anyhow::Error, pause: Duration) {
+    progress.detail(&format!("{why:#}; trying again in {:.0} s", pause.as_secs_f64().ceil()));
+}

@@ -1,0 +1,502 @@
+//! The task: JSON in, validated value out. Pure: nothing is read or asked here, and every error names its field.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use data_url::DataUrl;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::{Code, Error, Result};
+use crate::ports::http::Url;
+use crate::secret::Secret;
+use crate::values::{RelPath, RunId, sha256_hex};
+
+/// The most bytes a task may have.
+pub const MAX_BYTES: usize = 64 << 20;
+
+#[derive(Debug)]
+pub struct Task {
+    pub email: String,
+    pub task: String,
+    pub round: u64,
+    pub nonce: String,
+    pub brief: String,
+    pub checks: Vec<Check>,
+    pub attachments: Vec<Attachment>,
+    pub evaluation_url: Option<Url>,
+    /// What the sender showed; compared in [`Task::admit`], and kept only to be scanned for.
+    pub secret: Option<Secret>,
+    content: Content,
+}
+
+/// A check as the task gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// `{"js": …}`, or a string that begins with `js:`. The expression.
+    Js(String),
+    /// Any other string.
+    Text(String),
+    /// Anything else, as JSON: a check for a person.
+    Other(String),
+}
+
+impl Check {
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Js(text) | Self::Text(text) | Self::Other(text) => text,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Attachment {
+    pub name: RelPath,
+    /// As the URI says, often odd or empty.
+    pub media_type: String,
+    pub source: Source,
+}
+
+#[derive(Debug)]
+pub enum Source {
+    Bytes(Vec<u8>),
+    /// To be downloaded while generating.
+    Https(Url),
+}
+
+/// What a task says, as digests, so that the same run with other content can be told and named. The secret is no content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub brief: String,
+    pub checks: String,
+    /// By name.
+    pub attachments: BTreeMap<String, String>,
+    pub evaluation_url: String,
+}
+
+impl Content {
+    /// The fields in which the other differs.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut fields = Vec::new();
+        for (name, one, two) in [
+            ("brief", &self.brief, &other.brief),
+            ("checks", &self.checks, &other.checks),
+            ("evaluation_url", &self.evaluation_url, &other.evaluation_url),
+        ] {
+            if one != two {
+                fields.push(name.to_owned());
+            }
+        }
+        let names = self.attachments.keys().chain(other.attachments.keys()).collect::<std::collections::BTreeSet<_>>();
+        fields
+            .extend(names.into_iter().filter(|n| self.attachments.get(*n) != other.attachments.get(*n)).map(|n| format!("attachment {n}")));
+        fields
+    }
+
+    /// One digest each of brief, checks and attachments, short enough for a trailer. The evaluation URL stays out of what is
+    /// public: it may hold a key.
+    #[must_use]
+    pub fn public_digests(&self) -> String {
+        let files: String = self.attachments.iter().map(|(name, digest)| format!("{name}\0{digest}\0")).collect();
+        format!("brief={} checks={} attachments={}", self.brief, self.checks, short_digest(files.as_bytes()))
+    }
+}
+
+fn short_digest(bytes: &[u8]) -> String {
+    let mut digest = sha256_hex(bytes);
+    digest.truncate(16);
+    digest
+}
+
+/// Who may send tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// `LLMDEPLOY_SECRET`, else `secret`.
+    pub secret: Option<Secret>,
+    /// `LLMDEPLOY_NOTIFY_HOSTS`: the only hosts that `evaluation_url` may name.
+    pub notify_hosts: Option<Vec<String>>,
+}
+
+impl Admission {
+    /// Whether the evaluator may be at this URL.
+    #[must_use]
+    pub fn allows(&self, url: &Url) -> bool {
+        self.notify_hosts
+            .as_ref()
+            .is_none_or(|hosts| hosts.iter().any(|h| h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)))
+    }
+}
+
+/// The fields as they stand in the text; what they hold is looked at one by one, so that an error can name its field.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    email: Option<&'a RawValue>,
+    task: Option<&'a RawValue>,
+    brief: Option<&'a RawValue>,
+    round: Option<&'a RawValue>,
+    nonce: Option<&'a RawValue>,
+    secret: Option<&'a RawValue>,
+    evaluation_url: Option<&'a RawValue>,
+    checks: Option<&'a RawValue>,
+    attachments: Option<&'a RawValue>,
+    wait_for_result: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct AttachmentFields<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    url: Option<&'a RawValue>,
+}
+
+impl Task {
+    /// Reads a task. Texts are borrowed from the bytes until they are decoded, so that the task is not held three times.
+    ///
+    /// # Errors
+    /// `invalid_task`, naming the field.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MAX_BYTES {
+            return Err(invalid(format!("the task is larger than {} MiB", MAX_BYTES >> 20)));
+        }
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if text.trim_ascii().is_empty() {
+            return Err(invalid("the task is empty"));
+        }
+        let fields: Fields<'_> = serde_json::from_slice(text).map_err(|e| invalid(format!("not a task: {e}")))?;
+        let email = required("email", fields.email)?;
+        let task = required("task", fields.task)?;
+        let brief = required("brief", fields.brief)?;
+        let round = match fields.round {
+            Some(raw) => raw.get().parse().ok().filter(|n| *n >= 1).ok_or_else(|| invalid("round: not an integer of at least 1"))?,
+            None => 1,
+        };
+        let nonce = string("nonce", fields.nonce)?.unwrap_or_default().into_owned();
+        let secret = string("secret", fields.secret)?.and_then(|s| Secret::new(&s));
+        let evaluation_url = match string("evaluation_url", fields.evaluation_url)? {
+            Some(url) => Some(Url::parse(&url).map_err(|why| invalid(format!("evaluation_url: {why}")))?),
+            None => None,
+        };
+        if let Some(raw) = fields.wait_for_result {
+            let _: bool = serde_json::from_str(raw.get()).map_err(|_| invalid("wait_for_result: not true or false"))?;
+        }
+        let checks = checks(fields.checks)?;
+        let (attachments, digests) = attachments(fields.attachments)?;
+        let content = Content {
+            brief: short_digest(brief.as_bytes()),
+            checks: short_digest(checks.iter().map(|c| format!("{c:?}\0")).collect::<String>().as_bytes()),
+            attachments: digests,
+            evaluation_url: short_digest(evaluation_url.as_ref().map_or("", Url::as_str).as_bytes()),
+        };
+        Ok(Self { email, task, round, nonce, brief, checks, attachments, evaluation_url, secret, content })
+    }
+
+    /// Whether this sender may send this task.
+    ///
+    /// # Errors
+    /// `unauthorized` for a missing, wrong or unexpected secret, `invalid_task` for a host that may not be notified.
+    pub fn admit(&self, admission: &Admission) -> Result<()> {
+        match (&admission.secret, &self.secret) {
+            (Some(ours), Some(theirs)) if ours.equals(theirs.reveal()) => {}
+            (Some(_), Some(_)) => {
+                return Err(Error::new(Code::Unauthorized, "secret: not the one that is set here")
+                    .hint("compare it with LLMDEPLOY_SECRET (or `secret`)"));
+            }
+            (Some(_), None) => {
+                return Err(Error::new(Code::Unauthorized, "secret: missing, and one is set here")
+                    .hint("add it to the task, or unset LLMDEPLOY_SECRET for tasks of your own"));
+            }
+            (None, Some(_)) => {
+                return Err(Error::new(Code::Unauthorized, "secret: the task carries one, but none is set here to compare it with")
+                    .hint("set LLMDEPLOY_SECRET to the secret you share with the sender, or take it out of a task of your own"));
+            }
+            (None, None) => {}
+        }
+        match &self.evaluation_url {
+            Some(url) if !admission.allows(url) => {
+                Err(invalid(format!("evaluation_url: the host {} is not in LLMDEPLOY_NOTIFY_HOSTS", url.authority)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        RunId::of(&self.email, &self.task, self.round, &self.nonce)
+    }
+
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Whether brief or a check names a file by this path: as a word of its own, not as part of a longer path or name.
+    #[must_use]
+    pub fn names(&self, path: &RelPath) -> bool {
+        std::iter::once(self.brief.as_str()).chain(self.checks.iter().map(Check::text)).any(|text| names_file(text, path.as_str()))
+    }
+}
+
+fn invalid(message: impl Display) -> Error {
+    Error::new(Code::InvalidTask, message.to_string()).hint("correct the task and run the same command again; examples/ shows the shape")
+}
+
+fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>> {
+    /// Borrows where the text has no escapes.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Some(raw) = raw else { return Ok(None) };
+    let text: Text<'a> = serde_json::from_str(raw.get()).map_err(|_| invalid(format!("{field}: not a string")))?;
+    Ok(Some(text.0))
+}
+
+fn required(field: &str, raw: Option<&RawValue>) -> Result<String> {
+    let text = string(field, raw)?.ok_or_else(|| invalid(format!("{field}: missing")))?;
+    if text.trim().is_empty() { Err(invalid(format!("{field}: empty"))) } else { Ok(text.into_owned()) }
+}
+
+fn list<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>> {
+    raw.map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()).map_err(|_| invalid(format!("{field}: not an array"))))
+}
+
+fn checks(raw: Option<&RawValue>) -> Result<Vec<Check>> {
+    let read = |raw: &RawValue| match serde_json::from_str(raw.get()) {
+        Ok(Value::String(text)) => match text.trim_start().strip_prefix("js:") {
+            Some(js) => Check::Js(js.trim().to_owned()),
+            None => Check::Text(text),
+        },
+        Ok(Value::Object(object)) if object.get("js").is_some_and(Value::is_string) => {
+            Check::Js(object["js"].as_str().unwrap_or_default().trim().to_owned())
+        }
+        _ => Check::Other(raw.get().to_owned()),
+    };
+    Ok(list("checks", raw)?.into_iter().map(read).collect())
+}
+
+fn attachments(raw: Option<&RawValue>) -> Result<(Vec<Attachment>, BTreeMap<String, String>)> {
+    let mut all: Vec<Attachment> = Vec::new();
+    let mut digests = BTreeMap::new();
+    for (n, raw) in list("attachments", raw)?.into_iter().enumerate() {
+        let fields: AttachmentFields<'_> =
+            serde_json::from_str(raw.get()).map_err(|e| invalid(format!("attachments[{n}]: not an object with name and url: {e}")))?;
+        let name = required(&format!("attachments[{n}].name"), fields.name)?;
+        let name = RelPath::parse(&name).map_err(|why| invalid(format!("attachments[{n}].name: {why}")))?;
+        for (other, earlier) in all.iter().enumerate() {
+            if earlier.name == name {
+                return Err(invalid(format!(
+                    "attachments[{n}].name: {name:?} is the name of attachments[{other}] too",
+                    name = name.as_str()
+                )));
+            }
+            if earlier.name.is_below(&name) || name.is_below(&earlier.name) {
+                return Err(invalid(format!(
+                    "attachments[{n}].name: {:?} and {:?} (attachments[{other}]) cannot be a file and a folder at once",
+                    name.as_str(),
+                    earlier.name.as_str()
+                )));
+            }
+        }
+        let field = format!("attachments[{n}].url");
+        let url = string(&field, fields.url)?.ok_or_else(|| invalid(format!("{field}: missing")))?;
+        let (media_type, source, digest) = source(&field, &url)?;
+        digests.insert(name.to_string(), digest);
+        all.push(Attachment { name, media_type, source });
+    }
+    Ok((all, digests))
+}
+
+fn source(field: &str, url: &str) -> Result<(String, Source, String)> {
+    let scheme = url.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
+    match scheme.as_str() {
+        "data" => {
+            let data = DataUrl::process(url).map_err(|_| invalid(format!("{field}: a data: URI without a comma")))?;
+            let (bytes, _fragment) = data.decode_to_vec().map_err(|_| invalid(format!("{field}: not valid base64")))?;
+            let digest = short_digest(&bytes);
+            Ok((data.mime_type().to_string(), Source::Bytes(bytes), digest))
+        }
+        "https" => {
+            let url = Url::parse(url.trim()).map_err(|why| invalid(format!("{field}: {why}")))?;
+            let digest = short_digest(url.as_str().as_bytes());
+            Ok((String::new(), Source::Https(url), digest))
+        }
+        _ => Err(invalid(format!("{field}: not a data: or https: URL"))),
+    }
+}
+
+/// Whether `text` names the file `name`. `mydata.csv`, `data.csv.gz`, `old/data.csv` and `https://x/data.csv` do not name
+/// `data.csv`; `./data.csv`, `/data.csv` and `data.csv.` at the end of a sentence do.
+fn names_file(text: &str, name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        let before = before.strip_suffix("./").or_else(|| before.strip_suffix('/')).map_or(before, |shorter| {
+            // A slash that ends a longer path stays what it is; one that begins the path is left out.
+            if shorter.ends_with(|c: char| word(c) || matches!(c, '.' | '/' | ':' | '~' | '}' | '>')) { before } else { shorter }
+        });
+        let mut next = after.chars();
+        let ends = match next.next() {
+            Some('.') => !next.next().is_some_and(word),
+            Some(c) => !word(c) && c != '/',
+            None => true,
+        };
+        ends && !before.ends_with(|c: char| word(c) || matches!(c, '.' | '/' | '\\'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Task> {
+        Task::parse(json.as_bytes())
+    }
+
+    fn with(fields: &str) -> Result<Task> {
+        parse(&format!(r#"{{"email":"e","task":"t","brief":"b"{fields}}}"#))
+    }
+
+    #[test]
+    fn every_error_names_its_field() {
+        for (json, said) in [
+            ("", "the task is empty"),
+            (" \n", "the task is empty"),
+            ("[]", "not a task"),
+            ("{", "not a task"),
+            (r#"{"task":"t","brief":"b"}"#, "email: missing"),
+            (r#"{"email":null,"task":"t","brief":"b"}"#, "email: missing"),
+            (r#"{"email":1,"task":"t","brief":"b"}"#, "email: not a string"),
+            (r#"{"email":"e","task":" ","brief":"b"}"#, "task: empty"),
+            (r#"{"email":"e","task":"t","brief":""}"#, "brief: empty"),
+            (r#"{"email":"e","task":"t","brief":"b","brief":"c"}"#, "duplicate field `brief`"),
+        ] {
+            let error = parse(json).unwrap_err();
+            assert_eq!(error.code, Code::InvalidTask);
+            assert!(error.one_line().contains(said), "{json}: {error}");
+        }
+        for (fields, said) in [
+            (r#","round":0"#, "round: not an integer"),
+            (r#","round":"2""#, "round: not an integer"),
+            (r#","round":1.5"#, "round: not an integer"),
+            (r#","nonce":7"#, "nonce: not a string"),
+            (r#","secret":["s"]"#, "secret: not a string"),
+            (r#","evaluation_url":"ftp://x""#, "evaluation_url: not an http or https URL"),
+            (r#","evaluation_url":"""#, "evaluation_url: not an http"),
+            (r#","checks":{}"#, "checks: not an array"),
+            (r#","attachments":"x""#, "attachments: not an array"),
+            (r#","attachments":[1]"#, "attachments[0]: not an object"),
+            (r#","attachments":[{"url":"data:,x"}]"#, "attachments[0].name: missing"),
+            (r#","attachments":[{"name":"a"}]"#, "attachments[0].url: missing"),
+            (r#","attachments":[{"name":"../a","url":"data:,x"}]"#, "attachments[0].name: has a \"..\" part"),
+            (
+                r#","attachments":[{"name":"a","url":"data:,x"},{"name":"b","url":"http://x/y"}]"#,
+                "attachments[1].url: not a data: or https: URL",
+            ),
+            (r#","attachments":[{"name":"a","url":"data:;base64,!"}]"#, "attachments[0].url: not valid base64"),
+            (r#","attachments":[{"name":"a","url":"data:x"}]"#, "attachments[0].url: a data: URI without a comma"),
+            (
+                r#","attachments":[{"name":"a","url":"data:,x"},{"name":"a","url":"data:,y"}]"#,
+                "attachments[1].name: \"a\" is the name of attachments[0] too",
+            ),
+            (r#","attachments":[{"name":"a/b","url":"data:,x"},{"name":"a","url":"data:,y"}]"#, "attachments[1].name: \"a\" and \"a/b\""),
+        ] {
+            let error = with(fields).unwrap_err();
+            assert!(error.code == Code::InvalidTask && error.one_line().contains(said), "{fields}: {error}");
+        }
+    }
+
+    #[test]
+    fn defaults_bom_and_unknown_fields() {
+        let task =
+            parse("\u{feff}{\"email\":\"e\",\"task\":\"t\",\"brief\":\"b\",\"nonce\":null,\"extra\":{},\"wait_for_result\":true}").unwrap();
+        assert_eq!((task.round, task.nonce.as_str(), task.checks.len(), task.attachments.len()), (1, "", 0, 0));
+        assert!(task.evaluation_url.is_none());
+    }
+
+    #[test]
+    fn data_uris_of_all_kinds() {
+        let task = with(concat!(
+            r#","attachments":[{"name":"a","url":"data:text/csv;base64,aGk="},{"name":"b","url":"data:@file/x-python;base64,aGk"},"#,
+            r#"{"name":"c","url":"data:,a%20b%00"},{"name":"d","url":"DATA:text\/plain;charset=utf-8,%C3%BC"},{"name":"e","url":"data:;base64,"},{"name":"f","url":"https://x.example/y"}]"#
+        ))
+        .unwrap();
+        let bytes: Vec<_> = task.attachments.iter().map(|a| if let Source::Bytes(b) = &a.source { b.as_slice() } else { b"-" }).collect();
+        assert_eq!(bytes, [b"hi".as_slice(), b"hi", b"a b\0", "ü".as_bytes(), b"", b"-"]);
+    }
+
+    #[test]
+    fn checks_of_all_kinds() {
+        let task = with(r#","checks":["js: a === 1",{"js":"b"},"Repo has MIT license",{"python":"x"},7]"#).unwrap();
+        assert_eq!(
+            task.checks,
+            [
+                Check::Js("a === 1".to_owned()),
+                Check::Js("b".to_owned()),
+                Check::Text("Repo has MIT license".to_owned()),
+                Check::Other("{\"python\":\"x\"}".to_owned()),
+                Check::Other("7".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn admission() {
+        let secret = |s: &str| Admission { secret: Secret::new(s), notify_hosts: None };
+        let (with_secret, without) = (with(r#","secret":"s""#).unwrap(), with("").unwrap());
+        assert!(with_secret.admit(&secret("s")).is_ok() && without.admit(&Admission::default()).is_ok());
+        for (task, admission) in [(&with_secret, secret("t")), (&without, secret("s")), (&with_secret, Admission::default())] {
+            assert_eq!(task.admit(&admission).unwrap_err().code, Code::Unauthorized);
+        }
+        let hosts = |h: &str| Admission { secret: None, notify_hosts: Some(vec![h.to_owned()]) };
+        let task = with(r#","evaluation_url":"https://eval.example/x""#).unwrap();
+        assert!(task.admit(&hosts("eval.example")).is_ok());
+        assert!(task.admit(&hosts("example")).unwrap_err().one_line().starts_with("evaluation_url"));
+    }
+
+    #[test]
+    fn content_tells_what_differs() {
+        let one = with(r#","attachments":[{"name":"a","url":"data:,x"},{"name":"b","url":"data:,x"}]"#).unwrap();
+        let two =
+            with(r#","checks":["c"],"secret":"other","attachments":[{"name":"a","url":"data:,y"},{"name":"c","url":"data:,x"}]"#).unwrap();
+        assert_eq!(one.content().differences(two.content()), ["checks", "attachment a", "attachment b", "attachment c"]);
+        assert!(one.content().differences(one.content()).is_empty());
+    }
+
+    #[test]
+    fn where_a_file_is_named() {
+        for text in [
+            "fetches data.csv from attachments",
+            "data.csv",
+            "Use `data.csv`.",
+            "(data.csv)",
+            "./data.csv",
+            "/data.csv",
+            "see data.csv.",
+            "data.csv, x.csv",
+            "\"data.csv\":",
+            "fetch('data.csv')",
+            "fetch(\"./data.csv\")",
+        ] {
+            assert!(names_file(text, "data.csv"), "{text}");
+        }
+        for text in [
+            "mydata.csv",
+            "data.csv.gz",
+            "data.csvx",
+            "old/data.csv",
+            "https://x.example/data.csv",
+            "data.csv/x",
+            "my-data.csv",
+            "a.data.csv",
+            "data-csv",
+            "assets/data.csv",
+            "../data.csv",
+        ] {
+            assert!(!names_file(text, "data.csv"), "{text}");
+        }
+        assert!(names_file("put it at assets/data.csv", "assets/data.csv"));
+    }
+}

@@ -1,0 +1,308 @@
+//! Types that cannot hold a wrong value: parsed once at the door, trusted inside.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A plain relative path with `/` between its parts, safe to write on any system and to commit.
+///
+/// Refused: empty, absolute, `.` and `..` parts, a leading or trailing or doubled slash, a backslash, control characters,
+/// a part over 255 bytes, `.git` in any case and in the spellings that file systems fold into it, and the device names
+/// that Windows reserves, with or without an extension.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RelPath(String);
+
+/// Device names that Windows answers to in every directory, whatever follows the first dot.
+/// Source: "Naming Files, Paths, and Namespaces", Microsoft Learn.
+const WINDOWS_DEVICES: [&str; 24] = [
+    "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "lpt1",
+    "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+];
+
+/// The bytes of one part of a path that common file systems can hold.
+const MAX_PART: usize = 255;
+
+impl RelPath {
+    /// # Errors
+    /// Says in a few words what is wrong with the path.
+    pub fn parse(path: &str) -> Result<Self, String> {
+        if path.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        if path.chars().any(char::is_control) {
+            return Err("has a control character".to_owned());
+        }
+        if path.contains('\\') {
+            return Err("has a backslash".to_owned());
+        }
+        if path.starts_with('/') || path.ends_with('/') {
+            return Err("begins or ends with a slash".to_owned());
+        }
+        path.split('/').try_for_each(check_part)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `self` lies in the folder that `other` would be.
+    #[must_use]
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+fn check_part(part: &str) -> Result<(), String> {
+    let lower = part.to_ascii_lowercase();
+    let stem = lower.split('.').next().unwrap_or_default().trim_end();
+    match part {
+        "" => Err("has an empty part".to_owned()),
+        "." | ".." => Err(format!("has a {part:?} part")),
+        _ if part.len() > MAX_PART => Err(format!("has a part of over {MAX_PART} bytes")),
+        _ if is_dot_git(&lower) => Err("names a .git folder".to_owned()),
+        _ if WINDOWS_DEVICES.contains(&stem) || is_superscript_port(stem) => Err(format!("has a part that Windows reserves: {part:?}")),
+        _ => Ok(()),
+    }
+}
+
+/// What git refuses as "hasDotgit" (fsck), because NTFS drops dots and spaces at the end and knows `.git` as `GIT~1`, and
+/// HFS+ ignores some invisible characters.
+fn is_dot_git(lower: &str) -> bool {
+    let seen: String = lower
+        .chars()
+        .filter(|c| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}'))
+        .collect();
+    seen.trim_end_matches(['.', ' ']) == ".git" || seen == "git~1"
+}
+
+/// `COM¹`, `LPT²` and the like are device names too.
+fn is_superscript_port(stem: &str) -> bool {
+    ["com", "lpt"].iter().any(|p| stem.strip_prefix(p).is_some_and(|n| matches!(n, "\u{b9}" | "\u{b2}" | "\u{b3}")))
+}
+
+impl TryFrom<String> for RelPath {
+    type Error = String;
+    fn try_from(path: String) -> Result<Self, String> {
+        Self::parse(&path)
+    }
+}
+
+impl From<RelPath> for String {
+    fn from(path: RelPath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Files by path, no path below another.
+pub type FileSet = BTreeMap<RelPath, Vec<u8>>;
+
+/// The id of a git object: 40 (SHA-1) or 64 (SHA-256) hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Sha(String);
+
+impl Sha {
+    /// # Errors
+    /// Shows what is not an object id.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("not a git object id: {text:?}"))
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Sha {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Sha> for String {
+    fn from(sha: Sha) -> Self {
+        sha.0
+    }
+}
+
+impl fmt::Display for Sha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a run is known by: 16 hex digits of SHA-256 over email, task, round and nonce, each followed by a NUL byte.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+impl RunId {
+    #[must_use]
+    pub fn of(email: &str, task: &str, round: u64, nonce: &str) -> Self {
+        let mut digest = Sha256::new();
+        for part in [email, task, &round.to_string(), nonce] {
+            digest.update(part.as_bytes());
+            digest.update([0]);
+        }
+        let mut id = hex(&digest.finalize());
+        id.truncate(16);
+        Self(id)
+    }
+
+    /// # Errors
+    /// Shows what is not a run id.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("not a run id: {text:?}"))
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        for nibble in [b >> 4, b & 15] {
+            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+        out
+    })
+}
+
+/// SHA-256 as 64 hex digits.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_paths_are_refused() {
+        let long = "x".repeat(256);
+        for path in [
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "a/../b",
+            "./a",
+            "a\\b",
+            "a\nb",
+            "a\0b",
+            "a\u{85}b",
+            ".git",
+            ".GIT/config",
+            "a/.Git",
+            ".git.",
+            ".git ",
+            "git~1",
+            ".g\u{200c}it",
+            "con",
+            "CON",
+            "aux.txt",
+            "a/NUL.tar.gz",
+            "com1",
+            "LPT9.log",
+            "com\u{b9}",
+            "CONIN$",
+            long.as_str(),
+        ] {
+            assert!(RelPath::parse(path).is_err(), "{path:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn ordinary_paths_are_accepted() {
+        let long = "x".repeat(255);
+        for path in [
+            "a",
+            "data.csv",
+            "assets/sample.png",
+            ".nojekyll",
+            ".github/workflows/ci.yml",
+            ".gitignore",
+            "консоль.txt",
+            "a b.txt",
+            "-",
+            "console.log",
+            "...a",
+            "com10",
+            "nulls",
+            "a'b&c;d",
+            "a:b?",
+            "a.",
+            long.as_str(),
+        ] {
+            assert_eq!(RelPath::parse(path).map(|p| p.to_string()), Ok(path.to_owned()));
+        }
+    }
+
+    #[test]
+    fn below_means_in_the_folder() {
+        let path = |p| RelPath::parse(p).unwrap();
+        assert!(path("a/b").is_below(&path("a")));
+        assert!(!path("ab").is_below(&path("a")) && !path("a").is_below(&path("a")));
+    }
+
+    #[test]
+    fn run_id_is_the_contracts_digest() {
+        // printf 'me@example.com\0demo\0001\0n1\0' | sha256sum
+        assert_eq!(RunId::of("me@example.com", "demo", 1, "n1").as_str(), &sha256_hex(b"me@example.com\0demo\x001\0n1\0")[..16]);
+        assert_ne!(RunId::of("a", "b", 1, "c"), RunId::of("ab", "", 1, "c"));
+    }
+
+    #[test]
+    fn object_ids() {
+        assert!(Sha::parse(&"a".repeat(40)).is_ok() && Sha::parse(&"0".repeat(64)).is_ok());
+        assert!(Sha::parse(&"A".repeat(40)).is_err() && Sha::parse("main").is_err());
+    }
+}

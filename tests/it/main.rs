@@ -1,0 +1,3 @@
+//! One integration binary: the real program against a double of the world. A file per promise.
+
+mod world;
