@@ -13,10 +13,10 @@ const LONGEST_QUOTED: usize = 150;
 const UNTITLED: &str = "Untitled page";
 
 /// Words that may stand between "title" and the quoted text.
-const BETWEEN: [&str; 33] = [
+const BETWEEN: [&str; 34] = [
     "to", "is", "as", "of", "be", "reads", "reading", "read", "saying", "says", "must", "should", "will", "exactly", "equal", "equals",
     "set", "the", "a", "an", "text", "page", "value", "element", "tag", "site", "website", "s", "document", "includes", "include",
-    "contains", "simply",
+    "contains", "simply", "it",
 ];
 /// Things on a page that get called something without being the page.
 const PARTS: [&str; 34] = [
