@@ -10,9 +10,9 @@ use anyhow::Context;
 
 use super::World;
 use super::forge::{Author, Forge, Live, Page, Repository};
-use super::git::Remote;
+use super::git::{BRANCH, Remote};
 use crate::error::{Code, Error, OrCode, Result};
-use crate::values::{RelPath, Sha};
+use crate::values::RelPath;
 
 pub struct Local {
     /// Absolute.
@@ -85,17 +85,16 @@ impl Forge for Local {
         let turn = bare.join("llmdeploy.lock");
         let lock = fs::File::create(&turn).and_then(|f| f.lock().map(|()| f)).with_context(|| format!("locking {}", turn.display()));
         let _lock = lock.or_code(Code::State)?;
-        let tip = world.git.tip(&bare)?;
-        check_out(world, &bare, &tip, &site)?;
+        check_out(world, &bare, &site)?;
         Ok(Live::Yes)
     }
 }
 
-/// Writes each file beside its place and renames it, so that a reader never sees half a file; then removes what the commit
-/// does not hold.
-fn check_out(world: &World, bare: &Path, commit: &Sha, site: &Path) -> Result<()> {
+/// Removes what `main` does not hold, then writes each file beside its place and renames it, so that a reader never sees
+/// half a file.
+fn check_out(world: &World, bare: &Path, site: &Path) -> Result<()> {
     let mut wanted = BTreeSet::new();
-    for entry in world.git.tree(bare, commit)? {
+    for entry in world.git.tree(bare, BRANCH)? {
         // A repository that was adopted may hold paths that are not safe to write.
         match RelPath::parse(&entry.path) {
             Ok(path) => drop(wanted.insert((path, entry.blob))),

@@ -121,7 +121,8 @@ pub fn push(world: &World, task: &Task, target: &Target<'_>, commit: &Commit, kn
     }
     let mut failures = 0;
     loop {
-        let failure = match world.git.push(target.git_dir, &repository.remote, &commit.sha, world.clock.left(None)) {
+        let failure = match world.git.push(target.git_dir, &repository.remote, &commit.sha, commit.parent.as_ref(), world.clock.left(None))
+        {
             Ok(Pushed::Done) => return Ok(Outcome::Pushed(pushed(&repository, &commit.sha, None))),
             Ok(Pushed::Behind) => {
                 let base = ground::survey(world, &repository, target.git_dir)?;
@@ -167,7 +168,7 @@ pub fn witness(world: &World, git_dir: &Path, sha: &Sha, made: Option<(&App, &Ta
     {
         return Ok(Witness { url_path: String::new(), bytes: bytes.to_vec() });
     }
-    let tree = world.git.tree(git_dir, sha)?;
+    let tree = world.git.tree(git_dir, sha.as_str())?;
     let entry = tree.iter().find(|e| e.path == "index.html").or_else(|| tree.iter().find(|e| !e.path.starts_with('.')));
     let Some(entry) = entry else { return Err(Error::new(Code::PagesFailed, "the commit holds no file that a page could serve")) };
     let bytes = world.git.blobs(git_dir, &[&entry.blob])?.into_iter().next().unwrap_or_default();

@@ -34,7 +34,7 @@ pub struct Base {
 pub fn survey(world: &World, repository: &Repository, git_dir: &Path) -> Result<Option<Base>> {
     world.git.init(git_dir)?;
     let Some(tip) = world.git.fetch(git_dir, &repository.remote, world.clock.left(None))? else { return Ok(None) };
-    Ok(Some(Base { history: world.git.log(git_dir, &tip)?, files: world.git.tree(git_dir, &tip)?, tip }))
+    Ok(Some(Base { history: world.git.log(git_dir, &tip)?, files: world.git.tree(git_dir, tip.as_str())?, tip }))
 }
 
 impl Base {

@@ -54,7 +54,7 @@ fn kept(world: &World, app: &App, git_dir: &Path) -> Result<BTreeMap<RelPath, Ve
     let Some(base) = &app.record.base else { return Ok(BTreeMap::new()) };
     let kept: Vec<&str> = app.record.files.iter().filter(|f| f.origin == Origin::Kept).map(|f| f.path.as_str()).collect();
     let (mut paths, mut blobs) = (Vec::new(), Vec::new());
-    for entry in world.git.tree(git_dir, base)? {
+    for entry in world.git.tree(git_dir, base.as_str())? {
         if let (true, Ok(path)) = (kept.contains(&entry.path.as_str()), RelPath::parse(&entry.path)) {
             paths.push(path);
             blobs.push(entry.blob);

@@ -2,15 +2,20 @@
 //!
 //! Deliberately absent: a work tree, an index, hooks, the user's configuration, and any credential of the user's.
 
+mod objects;
+mod refusal;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use self::objects::{copy_packs, next_blob, tree_entry, write_stream};
+use self::refusal::{is_race, refusal, rejection, without_progress};
 use super::askpass;
 use super::forge::Author;
 use super::http::is_loopback;
@@ -163,12 +168,12 @@ impl Git {
             .collect()
     }
 
-    /// The regular files of a commit. Links and submodules are left out.
+    /// The regular files of a commit, named by its id or a branch. Links and submodules are left out.
     ///
     /// # Errors
     /// `git_missing`, `git_failed`.
-    pub fn tree(&self, dir: &Path, commit: &Sha) -> Result<Vec<TreeEntry>> {
-        let words = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()];
+    pub fn tree(&self, dir: &Path, commit: &str) -> Result<Vec<TreeEntry>> {
+        let words = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit];
         let output = self.ok(Call { dir: Some(dir), args: args(words), ..Call::default() })?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.split('\0').filter_map(tree_entry).collect())
@@ -188,11 +193,35 @@ impl Git {
         ids.iter().map(|id| next_blob(&mut rest).with_context(|| format!("reading blob {id}")).or_code(Code::GitFailed)).collect()
     }
 
-    /// Pushes a commit to the remote's `main`, never forced.
+    /// Brings a commit to the remote's `main`, on top of `parent`, never forced.
     ///
     /// # Errors
     /// `git_missing`, `git_failed`, `push_rejected`, `network`, `bad_token`, `forbidden`.
-    pub fn push(&self, dir: &Path, remote: &Remote, commit: &Sha, limit: Duration) -> Result<Pushed> {
+    pub fn push(&self, dir: &Path, remote: &Remote, commit: &Sha, parent: Option<&Sha>, limit: Duration) -> Result<Pushed> {
+        match remote {
+            Remote::Path(to) => self.hand_over(dir, to, commit, parent),
+            Remote::Http { .. } => self.send(dir, remote, commit, limit),
+        }
+    }
+
+    /// To a repository on this machine: its packs first, then the branch, if it still is where the commit's parent is. That
+    /// is what a push does, in one process instead of eight.
+    fn hand_over(&self, from: &Path, to: &Path, commit: &Sha, parent: Option<&Sha>) -> Result<Pushed> {
+        copy_packs(from, to).with_context(|| format!("bringing the commit to {}", to.display())).or_code(Code::GitFailed)?;
+        // All zeros: the branch must not be there.
+        let before = parent.map_or_else(|| "0".repeat(commit.as_str().len()), ToString::to_string);
+        let output = self.call(Call { dir: Some(to), args: args(["update-ref", BRANCH, commit.as_str(), &before]), ..Call::default() })?;
+        if output.status.success() {
+            return Ok(Pushed::Done);
+        }
+        match self.tip(to) {
+            Ok(tip) if tip == *commit => Ok(Pushed::Done),
+            Ok(_) => Ok(Pushed::Behind),
+            Err(_) => Err(rejection(&String::from_utf8_lossy(&output.stderr), "git update-ref failed")),
+        }
+    }
+
+    fn send(&self, dir: &Path, remote: &Remote, commit: &Sha, limit: Duration) -> Result<Pushed> {
         let refspec = format!("{commit}:{BRANCH}");
         let progress = Arc::clone(&self.progress);
         let listen: Listen<'_> = Box::new(move |bytes| {
@@ -333,171 +362,4 @@ fn base_config() -> Vec<(&'static str, String)> {
 
 fn null_device() -> &'static str {
     if cfg!(windows) { "NUL" } else { "/dev/null" }
-}
-
-/// The stream that `git fast-import` reads, see its manual, INPUT FORMAT.
-fn write_stream(out: &mut impl Write, draft: &Draft<'_>) -> io::Result<()> {
-    let Author { name, email } = draft.author;
-    let date = draft.date;
-    write!(out, "commit {BRANCH}\nmark :1\nauthor {name} <{email}> {date} +0000\ncommitter {name} <{email}> {date} +0000\n")?;
-    write!(out, "data {}\n{}\n", draft.message.len(), draft.message)?;
-    if let Some(parent) = draft.parent {
-        writeln!(out, "from {parent}")?;
-    }
-    for path in draft.delete {
-        writeln!(out, "D {}", quoted(path))?;
-    }
-    for (path, bytes) in draft.write {
-        writeln!(out, "M 100644 inline {}\ndata {}", quoted(path), bytes.len())?;
-        out.write_all(bytes)?;
-        writeln!(out)?;
-    }
-    write!(out, "\nget-mark :1\ndone\n")?;
-    out.flush()
-}
-
-/// A path in C-style quotes. It holds no control character and no backslash.
-fn quoted(path: &RelPath) -> String {
-    format!("\"{}\"", path.as_str().replace('"', "\\\""))
-}
-
-/// `MODE SP TYPE SP OBJECT SP SIZE TAB PATH`.
-fn tree_entry(line: &str) -> Option<TreeEntry> {
-    let (facts, path) = line.split_once('\t')?;
-    let mut facts = facts.split_ascii_whitespace();
-    let (mode, kind, blob, bytes) = (facts.next()?, facts.next()?, facts.next()?, facts.next()?);
-    (kind == "blob" && mode != "120000").then_some(())?;
-    Some(TreeEntry { path: path.to_owned(), blob: blob.to_owned(), bytes: bytes.parse().ok()? })
-}
-
-/// `OBJECT SP TYPE SP SIZE LF CONTENTS LF`.
-fn next_blob(rest: &mut &[u8]) -> anyhow::Result<Vec<u8>> {
-    let end = rest.iter().position(|b| *b == b'\n').context("no header")?;
-    let (header, after) = rest.split_at(end);
-    let header = String::from_utf8_lossy(header).into_owned();
-    let size: usize = header.rsplit(' ').next().and_then(|n| n.parse().ok()).with_context(|| header.clone())?;
-    let bytes = after.get(1..=size).context("cut off")?.to_vec();
-    *rest = after.get(size + 2..).unwrap_or_default();
-    Ok(bytes)
-}
-
-/// The ways in which git and GitHub say that the branch has moved meanwhile.
-fn is_race(summary: &str) -> bool {
-    [
-        "fetch first",
-        "non-fast-forward",
-        "stale info",
-        "incorrect old value",
-        "cannot lock ref",
-        "failed to update ref",
-        "reference already exists",
-    ]
-    .iter()
-    .any(|s| summary.contains(s))
-}
-
-fn without_progress(stderr: &str) -> String {
-    const NOISE: [&str; 7] = [
-        "Enumerating objects",
-        "Counting objects",
-        "Delta compression",
-        "Compressing objects",
-        "Writing objects",
-        "Total ",
-        "remote: Resolving deltas",
-    ];
-    stderr
-        .split(['\n', '\r'])
-        .map(str::trim_end)
-        .filter(|l| !l.is_empty() && !NOISE.iter().any(|n| l.starts_with(n)))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// The remote has looked at the push and does not want it.
-fn rejection(stderr: &str, summary: &str) -> Error {
-    let said = stderr.lines().filter(|l| l.starts_with("remote:")).collect::<Vec<_>>().join("\n");
-    let error = Error::new(Code::PushRejected, format!("the push was rejected: {summary}\n{said}").trim_end().to_owned());
-    if stderr.contains("GH013") && stderr.contains("PUSH PROTECTION") || stderr.contains("Push cannot contain secrets") {
-        error.hint("GitHub found a secret in the files named above: take it out of the task and run again with --fresh")
-    } else if stderr.contains("GH007") {
-        error.hint("your account hides its e-mail address; the commit's author is not your noreply address: run again with --fresh")
-    } else if stderr.contains("workflow") && stderr.contains("scope") {
-        error.hint("files under .github/workflows need a token with the `workflow` scope")
-    } else {
-        error.hint("see what the remote says above; a repository rule may have to be changed")
-    }
-}
-
-/// The remote did not let it come to a push or fetch.
-fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
-    let has = |needle: &str| stderr.contains(needle);
-    let text = format!("{what}: {}", without_progress(stderr).trim());
-    if has("SAML SSO") || has("enforced SAML") {
-        return Error::new(Code::Forbidden, text)
-            .hint("authorise the token for the organisation's single sign-on: https://github.com/settings/tokens");
-    }
-    if has("Authentication failed")
-        || has("Invalid username or")
-        || has("could not read Password")
-        || has("The requested URL returned error: 401")
-    {
-        return Error::new(Code::BadToken, text).hint("the token was not accepted: set a valid GH_TOKEN");
-    }
-    if has("Permission to ") || has("The requested URL returned error: 403") || has("Write access to repository not granted") {
-        return Error::new(Code::Forbidden, text)
-            .hint("the token needs `repo` (classic), or Contents: write (fine-grained) on this repository");
-    }
-    if matches!(remote, Remote::Http { .. }) {
-        return Error::new(Code::Network, text).hint("run the same command again; it goes on from here");
-    }
-    Error::new(Code::GitFailed, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_are_told_apart() {
-        let remote = Remote::Http { url: String::new(), authority: String::new(), host: String::new(), token: None };
-        let code = |stderr: &str| refusal(stderr, "git push", &remote).code;
-        assert_eq!(
-            code("remote: Invalid username or token.\nfatal: Authentication failed for 'https://github.com/o/r.git/'"),
-            Code::BadToken
-        );
-        assert_eq!(
-            code("remote: Permission to o/r.git denied to me.\nfatal: unable to access: The requested URL returned error: 403"),
-            Code::Forbidden
-        );
-        assert_eq!(code("remote: The 'x' organization has enabled or enforced SAML SSO.\nfatal: ... 403"), Code::Forbidden);
-        assert_eq!(code("fatal: unable to access 'https://x/': Could not resolve host: x"), Code::Network);
-        assert_eq!(code("fatal: unable to access: The requested URL returned error: 502"), Code::Network);
-        assert_eq!(
-            rejection(
-                "remote: error: GH013: Repository rule violations found\nremote: - GITHUB PUSH PROTECTION",
-                "[remote rejected] (push declined)"
-            )
-            .code,
-            Code::PushRejected
-        );
-        assert!(is_race("[rejected] (fetch first)") && is_race("[remote rejected] (cannot lock ref 'refs/heads/main')"));
-        assert!(!is_race("[remote rejected] (push declined due to repository rule violations)"));
-    }
-
-    #[test]
-    fn blobs_are_cut_by_their_size() {
-        let mut rest: &[u8] = b"aa blob 3\na\nb\nbb blob 0\n\ncc missing\n";
-        assert_eq!(next_blob(&mut rest).unwrap(), b"a\nb");
-        assert_eq!(next_blob(&mut rest).unwrap(), b"");
-        assert!(next_blob(&mut rest).is_err());
-    }
-
-    #[test]
-    fn tree_lines() {
-        let id = "a".repeat(40);
-        assert_eq!(tree_entry(&format!("100644 blob {id}      12\ta b.txt")).unwrap().bytes, 12);
-        assert_eq!(tree_entry(&format!("120000 blob {id}      12\tlink")), None);
-        assert_eq!(tree_entry(&format!("160000 commit {id}       -\tmodule")), None);
-    }
 }

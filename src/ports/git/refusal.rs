@@ -1,0 +1,110 @@
+//! What git and GitHub mean when they say no. git has no other channel for it than English text on standard error, which
+//! `LC_ALL=C` keeps the same everywhere.
+
+use super::Remote;
+use crate::error::{Code, Error};
+
+/// The ways in which git and GitHub say that the branch has moved meanwhile.
+pub(super) fn is_race(summary: &str) -> bool {
+    [
+        "fetch first",
+        "non-fast-forward",
+        "stale info",
+        "incorrect old value",
+        "cannot lock ref",
+        "failed to update ref",
+        "reference already exists",
+    ]
+    .iter()
+    .any(|s| summary.contains(s))
+}
+
+pub(super) fn without_progress(stderr: &str) -> String {
+    const NOISE: [&str; 7] = [
+        "Enumerating objects",
+        "Counting objects",
+        "Delta compression",
+        "Compressing objects",
+        "Writing objects",
+        "Total ",
+        "remote: Resolving deltas",
+    ];
+    stderr
+        .split(['\n', '\r'])
+        .map(str::trim_end)
+        .filter(|l| !l.is_empty() && !NOISE.iter().any(|n| l.starts_with(n)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The remote has looked at the push and does not want it.
+pub(super) fn rejection(stderr: &str, summary: &str) -> Error {
+    let said = stderr.lines().filter(|l| l.starts_with("remote:")).collect::<Vec<_>>().join("\n");
+    let error = Error::new(Code::PushRejected, format!("the push was rejected: {summary}\n{said}").trim_end().to_owned());
+    if stderr.contains("GH013") && stderr.contains("PUSH PROTECTION") || stderr.contains("Push cannot contain secrets") {
+        error.hint("GitHub found a secret in the files named above: take it out of the task and run again with --fresh")
+    } else if stderr.contains("GH007") {
+        error.hint("your account hides its e-mail address; the commit's author is not your noreply address: run again with --fresh")
+    } else if stderr.contains("workflow") && stderr.contains("scope") {
+        error.hint("files under .github/workflows need a token with the `workflow` scope")
+    } else {
+        error.hint("see what the remote says above; a repository rule may have to be changed")
+    }
+}
+
+/// The remote did not let it come to a push or fetch.
+pub(super) fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
+    let has = |needle: &str| stderr.contains(needle);
+    let text = format!("{what}: {}", without_progress(stderr).trim());
+    if has("SAML SSO") || has("enforced SAML") {
+        return Error::new(Code::Forbidden, text)
+            .hint("authorise the token for the organisation's single sign-on: https://github.com/settings/tokens");
+    }
+    if has("Authentication failed")
+        || has("Invalid username or")
+        || has("could not read Password")
+        || has("The requested URL returned error: 401")
+    {
+        return Error::new(Code::BadToken, text).hint("the token was not accepted: set a valid GH_TOKEN");
+    }
+    if has("Permission to ") || has("The requested URL returned error: 403") || has("Write access to repository not granted") {
+        return Error::new(Code::Forbidden, text)
+            .hint("the token needs `repo` (classic), or Contents: write (fine-grained) on this repository");
+    }
+    if matches!(remote, Remote::Http { .. }) {
+        return Error::new(Code::Network, text).hint("run the same command again; it goes on from here");
+    }
+    Error::new(Code::GitFailed, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let remote = Remote::Http { url: String::new(), authority: String::new(), host: String::new(), token: None };
+        let code = |stderr: &str| refusal(stderr, "git push", &remote).code;
+        assert_eq!(
+            code("remote: Invalid username or token.\nfatal: Authentication failed for 'https://github.com/o/r.git/'"),
+            Code::BadToken
+        );
+        assert_eq!(
+            code("remote: Permission to o/r.git denied to me.\nfatal: unable to access: The requested URL returned error: 403"),
+            Code::Forbidden
+        );
+        assert_eq!(code("remote: The 'x' organization has enabled or enforced SAML SSO.\nfatal: ... 403"), Code::Forbidden);
+        assert_eq!(code("fatal: unable to access 'https://x/': Could not resolve host: x"), Code::Network);
+        assert_eq!(code("fatal: unable to access: The requested URL returned error: 502"), Code::Network);
+        assert_eq!(
+            rejection(
+                "remote: error: GH013: Repository rule violations found\nremote: - GITHUB PUSH PROTECTION",
+                "[remote rejected] (push declined)"
+            )
+            .code,
+            Code::PushRejected
+        );
+        assert!(is_race("[rejected] (fetch first)") && is_race("[remote rejected] (cannot lock ref 'refs/heads/main')"));
+        assert!(!is_race("[remote rejected] (push declined due to repository rule violations)"));
+    }
+}
