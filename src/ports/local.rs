@@ -64,7 +64,7 @@ impl Forge for Local {
         let site = self.site(name);
         let foreign = match fs::read_dir(&site) {
             Ok(mut entries) => entries.next().is_some(),
-            Err(e) => e.kind() != std::io::ErrorKind::NotFound,
+            Err(_) => site.symlink_metadata().is_ok(),
         };
         if foreign {
             let message = format!("{} is there already and was not made by llmdeploy", site.display());

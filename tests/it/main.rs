@@ -1,5 +1,12 @@
 //! One integration binary: the real program against a double of the world. A file per promise.
 
+mod errors;
+mod github;
+mod large;
+mod layering;
+mod notify;
+mod output;
 mod run;
+mod secrets;
 mod walk;
 mod world;

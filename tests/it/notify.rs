@@ -1,0 +1,136 @@
+//! The notification: what counts as delivered, how it is tried again, which redirects are followed, how it is sent again.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::run::Bench;
+use crate::world::{EvalAnswer, Fault, Kind, Match};
+
+#[test]
+fn tried_again_until_accepted_with_doubling_pauses() {
+    let bench = Bench::new();
+    bench.world.configure(|s| {
+        s.eval = [500, 404, 429, 503, 400].map(EvalAnswer::status).to_vec();
+        s.eval_default = EvalAnswer::status(202);
+    });
+    let result = bench.go_env("run", &bench.task(json!({})), &[], &[("LLMDEPLOY_RETRY_BASE_MS", "20")]).exits(0).json();
+    assert_eq!(result["notification"]["attempts"], 6);
+    assert_eq!(result["notification"]["http_status"], 202);
+    let times: Vec<_> = bench.world.matching(&Match::notify()).iter().map(|e| e.at).collect();
+    for (n, pair) in times.windows(2).enumerate() {
+        let (pause, wanted) = (pair[1] - pair[0], Duration::from_millis(20 << n));
+        assert!(pause >= wanted && pause < wanted + Duration::from_secs(2), "pause {n}: {pause:?}, wanted {wanted:?}");
+    }
+    let bodies: Vec<_> = bench.world.matching(&Match::notify()).iter().map(|e| e.body.clone()).collect();
+    assert!(bodies.windows(2).all(|b| b[0] == b[1]));
+}
+
+#[test]
+fn retry_after_is_honoured() {
+    let bench = Bench::new();
+    bench.world.configure(|s| s.eval = vec![EvalAnswer::status(503).header("Retry-After", "1")]);
+    bench.go("run", &bench.task(json!({})), &[]).exits(0);
+    let times: Vec<_> = bench.world.matching(&Match::notify()).iter().map(|e| e.at).collect();
+    assert!(times[1] - times[0] >= Duration::from_secs(1));
+}
+
+#[test]
+fn no_answer_counts_as_a_failed_attempt() {
+    let bench = Bench::new();
+    bench.world.fault(Fault::once(Match::notify(), Kind::Hang(Duration::from_secs(30))));
+    bench.world.fault(Fault::once(Match::notify(), Kind::Reset));
+    bench.world.fault(Fault::once(Match::notify(), Kind::Html502));
+    let result = bench.go_env("run", &bench.task(json!({})), &[], &[("LLMDEPLOY_TIMEOUT_MS", "300")]).exits(0).json();
+    assert_eq!(result["notification"]["attempts"], 4);
+}
+
+#[test]
+fn redirects_that_keep_the_post_are_followed() {
+    for status in [307, 308] {
+        let bench = Bench::new();
+        bench.world.configure(|s| s.eval = vec![EvalAnswer::redirect(status, "/eval?moved=1")]);
+        let result = bench.go("run", &bench.task(json!({})), &[]).exits(0).json();
+        assert_eq!(result["notification"]["attempts"], 1);
+        let posts = bench.world.matching(&Match::notify());
+        assert_eq!(posts.len(), 2);
+        assert_eq!(posts[0].body, posts[1].body);
+        assert_eq!(posts[1].query, "moved=1");
+    }
+}
+
+#[test]
+fn other_redirects_are_an_error_that_says_so() {
+    let bench = Bench::new();
+    bench.world.configure(|s| s.eval_default = EvalAnswer::redirect(302, "/elsewhere"));
+    let document = bench.go("run", &bench.task(json!({})), &["--notify-for", "0"]).fails(75, "notify_pending");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains("302") && message.contains("redirect"), "{message}");
+    assert!(bench.world.log().iter().all(|e| e.path != "/elsewhere"));
+}
+
+#[test]
+fn from_http_to_https_of_the_same_host() {
+    let bench = Bench::new();
+    let target = bench.world.tls_answer("/eval", 200, &[], b"ok".to_vec());
+    bench.world.configure(|s| s.eval = vec![EvalAnswer::redirect(301, &target)]);
+    let task = bench.task(json!({"evaluation_url": bench.world.eval_url().replace("127.0.0.1", "localhost")}));
+    let authority = bench.world.ca_file();
+    bench.go_env("run", &task, &[], &[("SSL_CERT_FILE", authority.to_str().unwrap())]).exits(0);
+    assert!(bench.world.log().iter().any(|e| e.method == "POST"
+        && target.ends_with(&e.path)
+        && e.path == "/eval"
+        && e.header("host").is_some_and(|h| target.contains(h))));
+}
+
+#[test]
+fn only_allowed_hosts_are_told() {
+    let bench = Bench::new();
+    let task = bench.task(json!({}));
+    let document = bench.go_env("run", &task, &[], &[("LLMDEPLOY_NOTIFY_HOSTS", "eval.example, other.example")]).fails(2, "invalid_task");
+    assert!(document["error"]["message"].as_str().unwrap().starts_with("evaluation_url"));
+    assert!(bench.world.log().is_empty());
+    bench.world.configure(|s| s.eval = vec![EvalAnswer::redirect(307, "http://localhost:1/eval")]);
+    let document =
+        bench.go_env("run", &task, &["--notify-for", "0"], &[("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1")]).fails(75, "notify_pending");
+    assert!(document["error"]["message"].as_str().unwrap().contains("not an allowed host"), "{document:#}");
+}
+
+#[test]
+fn nobody_to_tell_is_success() {
+    let bench = Bench::new();
+    let result = bench.go("run", &bench.task(json!({"evaluation_url": null})), &[]).exits(0).json();
+    assert_eq!((result["status"].as_str(), &result["notification"]), (Some("deployed"), &Value::Null));
+    let result = bench.go("run", &bench.task(json!({"nonce": "n-2"})), &["--no-notify"]).exits(0).json();
+    assert_eq!(result["status"], "deployed");
+    assert!(bench.world.notifications().is_empty());
+}
+
+#[test]
+fn sent_again_when_asked() {
+    let bench = Bench::new();
+    let task = bench.task(json!({}));
+    let unknown = bench.go("notify", &task, &[]).fails(1, "state");
+    assert!(unknown["error"]["hint"].as_str().unwrap().contains("run"));
+    let result = bench.go("run", &task, &[]).exits(0).json();
+    let again = bench.go("notify", &task, &[]).exits(0).json();
+    assert_eq!(again["status"], "notified");
+    assert_eq!(again["notification"]["attempts"], 2);
+    let told = bench.world.notifications();
+    assert_eq!((told.len(), &told[0]), (2, &told[1]));
+
+    // From the result alone, without state.
+    let file = bench.path("result.json");
+    std::fs::write(&file, result.to_string()).unwrap();
+    std::fs::remove_dir_all(bench.state()).unwrap();
+    let third = bench.go("notify", &task, &["--result", file.to_str().unwrap()]).exits(0).json();
+    assert_eq!(third["status"], "notified");
+    assert_eq!(third["commit_sha"], result["commit_sha"]);
+    assert_eq!(bench.world.notifications()[2], told[0]);
+    assert!(!bench.state().exists());
+
+    let other = bench.task(json!({"nonce": "other"}));
+    bench.go("notify", &other, &["--result", file.to_str().unwrap()]).fails(2, "usage");
+    std::fs::write(&file, "{}").unwrap();
+    bench.go("notify", &task, &["--result", file.to_str().unwrap()]).fails(2, "usage");
+}
