@@ -25,7 +25,7 @@ pub struct Push {
     pub sha: Sha,
     /// Pages was on when the repository was looked at.
     pub has_pages: bool,
-    /// Found on the remote rather than pushed by what is on record here: how the files came to be, as the trailer says.
+    /// Found on the remote, not pushed by this process: how the files came to be, as the trailer says.
     pub recovered: Option<String>,
 }
 
@@ -147,8 +147,8 @@ pub fn push(world: &World, task: &Task, target: &Target<'_>, commit: &Commit, kn
 /// What the state of the remote means for the commit; `None`: it can be pushed as it is.
 fn settle(task: &Task, target: &Target<'_>, commit: &Commit, repository: &Repository, base: Option<Base>) -> Result<Option<Outcome>> {
     if let Some(base) = &base {
-        if base.contains(&commit.sha) {
-            return Ok(Some(Outcome::Pushed(pushed(repository, &commit.sha, None))));
+        if let Some(entry) = base.entry(&commit.sha) {
+            return Ok(Some(Outcome::Pushed(recovered(repository, entry))));
         }
         if let Some(push) = claim(task, target, repository, base)? {
             return Ok(Some(Outcome::Pushed(push)));
@@ -220,5 +220,5 @@ pub fn wait_live(
 fn newer(world: &World, target: &Target<'_>, push: &Push) -> Result<Option<Sha>> {
     let Some(repository) = target.forge.find(world, &push.name)? else { return Ok(None) };
     let base = ground::survey(world, &repository, target.git_dir)?;
-    Ok(base.filter(|b| b.contains(&push.sha)).map(|b| b.tip))
+    Ok(base.filter(|b| b.entry(&push.sha).is_some()).map(|b| b.tip))
 }

@@ -56,9 +56,10 @@ impl Base {
         self.history.iter().find(|entry| trailer(&entry.message) == Some(run.as_str()))
     }
 
+    /// The commit, if it is part of the history.
     #[must_use]
-    pub fn contains(&self, commit: &Sha) -> bool {
-        self.history.iter().any(|entry| entry.sha == *commit)
+    pub fn entry(&self, commit: &Sha) -> Option<&LogEntry> {
+        self.history.iter().find(|entry| entry.sha == *commit)
     }
 
     #[must_use]

@@ -442,6 +442,7 @@ impl<'a> Walk<'a> {
                 pages_url
             }
         };
+        // What is generated here may not be what was found on the remote.
         let made = self.app.as_ref().filter(|_| push.recovered.is_none()).map(|app| (app, self.task));
         let until = Instant::now() + self.setup.pages_timeout;
         let deployment = deploy::wait_live(world, &target, push, &pages_url, made, known.is_some(), until)?;
@@ -553,9 +554,10 @@ impl<'a> Walk<'a> {
         };
         document.resumed_from = self.resumed_from;
         document.checks = check.map_or_else(|| check::unknown(self.task), |s| s.value);
+        let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
         document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
-            Some(trailer) => Generator::from_trailer(trailer),
-            None => generate.map(|s| s.value.generator),
+            Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),
+            _ => generate.map(|s| s.value.generator),
         };
         if let Some(Step { value: push, .. }) = push {
             document.repo_url = Some(push.repo_url);

@@ -51,12 +51,24 @@ fn pages_by_workflow_is_left_to_the_workflow() {
 #[test]
 fn pages_on_another_branch_is_pointed_at_main() {
     let bench = Bench::new();
-    let task = bench.task(json!({}));
-    bench.go("run", &task, &[]).exits(0);
-    // 409 instead of 201: already on.
-    bench.world.make_repo("octo-dev", "other", &[], "");
-    bench.go("run", &bench.task(json!({"nonce": "n-2"})), &["--repo", "other"]).exits(0);
-    assert_eq!(bench.world.commits("octo-dev", "other").len(), 1);
+    let world = &bench.world;
+    world.make_repo("octo-dev", "demo-site", &[("old.txt", b"old")], "By hand");
+    world.git("octo-dev", "demo-site", &["branch", "gh-pages", "main"]);
+    world.enable_pages_on("octo-dev", "demo-site", "gh-pages");
+    let result = bench.go("run", &bench.task(json!({})), &["--adopt"]).exits(0).json();
+    assert_eq!(result["pages"], "live");
+    assert_eq!((world.count(&Match::pages_update()), world.count(&Match::build_request())), (1, 1));
+    assert_eq!(world.unexpected(), Vec::<String>::new());
+}
+
+#[test]
+fn pages_that_is_on_already_is_read() {
+    let bench = Bench::new();
+    // Somebody turns it on between our push and our request: 409.
+    bench.world.before(Match::pages_enable(), 1, |w| w.enable_pages("octo-dev", "demo-site"));
+    let result = bench.go("run", &bench.task(json!({})), &[]).exits(0).json();
+    assert_eq!(result["pages_url"], bench.world.pages_url("octo-dev", "demo-site"));
+    assert_eq!(bench.world.count(&Match::pages_get()), 1);
 }
 
 #[test]

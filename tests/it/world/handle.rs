@@ -195,9 +195,14 @@ impl Handle {
 
     /// Turns Pages on, as by hand in the browser.
     pub fn enable_pages(&self, owner: &str, name: &str) {
+        self.enable_pages_on(owner, name, "main");
+    }
+
+    /// The same, built from the root of another branch, which must be there.
+    pub fn enable_pages_on(&self, owner: &str, name: &str, branch: &str) {
         let (pace, id) = (self.settings(|settings| Pace::of(settings)), self.next_id());
         self.with_repo(owner, name, |repo| {
-            let site = Site { workflow: false, branch: "main".to_owned(), path: "/".to_owned(), builds: Vec::new() };
+            let site = Site { workflow: false, branch: branch.to_owned(), path: "/".to_owned(), builds: Vec::new() };
             repo.site = Some(site);
             pages::build(repo, id, &pace, true);
         });
