@@ -6,6 +6,7 @@ mod large;
 mod layering;
 mod notify;
 mod output;
+mod readme;
 mod run;
 mod secrets;
 mod walk;
