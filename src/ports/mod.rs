@@ -1,6 +1,7 @@
 //! The outside world, one file each. They take strings, bytes and paths, never a task.
 
 pub mod askpass;
+pub mod browser;
 pub mod evaluator;
 pub mod forge;
 pub mod git;
@@ -20,5 +21,7 @@ pub struct World {
     pub clock: Clock,
     pub http: http::Http,
     pub git: git::Git,
+    /// Processes that end with ours.
+    pub children: process::Children,
     pub progress: Arc<dyn Progress>,
 }

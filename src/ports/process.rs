@@ -34,17 +34,17 @@ impl Children {
         }
     }
 
-    fn insert(&self, pid: u32) {
+    pub(super) fn insert(&self, pid: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
     }
 
-    fn remove(&self, pid: u32) {
+    pub(super) fn remove(&self, pid: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
 }
 
 #[cfg(unix)]
-fn terminate(pid: u32) {
+pub(super) fn terminate(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         // The process may just have ended; there is nothing to do about that.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -52,7 +52,7 @@ fn terminate(pid: u32) {
 }
 
 #[cfg(not(unix))]
-fn terminate(_pid: u32) {}
+pub(super) fn terminate(_pid: u32) {}
 
 /// A command to run.
 pub struct Spec<'a> {
@@ -186,13 +186,13 @@ pub fn find(name: &str) -> Option<PathBuf> {
 }
 
 #[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 
