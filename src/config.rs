@@ -11,6 +11,7 @@ use crate::cli::{Checks, Global, Notify, Walk};
 use crate::clock::Clock;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::World;
+use crate::ports::browser;
 use crate::ports::forge::Forge;
 use crate::ports::git::Git;
 use crate::ports::github::GitHub;
@@ -162,7 +163,7 @@ fn resolve(
     };
     let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
-    let git = Git::new(children, Arc::clone(&progress));
+    let git = Git::new(children.clone(), Arc::clone(&progress));
     Ok(Setup {
         state: env.state_dir(global.state_dir.as_ref())?,
         admission,
@@ -176,16 +177,29 @@ fn resolve(
             no_model: key.filter(|_| walk.is_some_and(|w| !w.no_llm)).map(|_| "this version has no client for language models".to_owned()),
             no_fallback: walk.is_some_and(|w| w.no_fallback),
         },
-        checks: match walk.map(|w| w.checks) {
-            Some(Checks::Require) => check::Mode::Require,
-            Some(Checks::Off) => check::Mode::Off,
-            Some(Checks::Auto) | None => check::Mode::Auto,
-        },
+        checks: checks(env, walk),
+        screenshot: walk.and_then(|w| w.screenshot.clone()),
         scan: scan::Options { own, allowed: allowed(walk)? },
         pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
         notify_for: wishes.notify_for.map(Duration::from_secs),
-        world: World { clock, http, git, progress },
+        world: World { clock, http, git, children, progress },
     })
+}
+
+fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {
+    let proxy = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().find_map(|name| env.get(name));
+    let browser = browser::Options {
+        path: env.get("LLMDEPLOY_BROWSER").map(PathBuf::from),
+        offline: walk.is_some_and(|w| w.offline),
+        allowed: None,
+        proxy,
+    };
+    let mode = match walk.map(|w| w.checks) {
+        Some(Checks::Require) => check::Mode::Require,
+        Some(Checks::Off) => check::Mode::Off,
+        Some(Checks::Auto) | None => check::Mode::Auto,
+    };
+    check::Options { mode, browser, timeout: Duration::from_secs(walk.map_or(15, |w| w.check_timeout)), look: false, live: false }
 }
 
 fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_token: bool) -> Result<Box<dyn Forge>> {

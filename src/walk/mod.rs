@@ -8,6 +8,7 @@
 //!
 //! Each arrow is a record in the journal. A walk that is started again finds the records and goes on behind the last one.
 
+mod check;
 pub mod document;
 mod preview;
 
@@ -20,7 +21,7 @@ use crate::journal::{Journal, Opened, Run, outbox};
 use crate::ports::World;
 use crate::ports::forge::{Forge, Repository};
 use crate::progress::Stage;
-use crate::stages::check::{self, Verdict};
+use crate::stages::check::{self as checks, Verdict};
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Deployment, Outcome, Push, Target};
 use crate::stages::generate::{self, App, Brief, Generator};
@@ -29,6 +30,7 @@ use crate::stages::name;
 use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::scan;
 use crate::stages::task::{Admission, Content, Task};
+pub use check::check;
 use document::{CommitDocument, Failure, GenerateDocument, Pages, RunDocument, Status, Timings};
 
 /// How often a commit is made anew because the branch has moved.
@@ -46,7 +48,9 @@ pub struct Setup {
     /// `REQUIRE_GITHUB_TOKEN_ON_STARTUP`.
     pub prove: bool,
     pub generate: generate::Options,
-    pub checks: check::Mode,
+    pub checks: checks::Options,
+    /// `--screenshot`.
+    pub screenshot: Option<PathBuf>,
     pub scan: scan::Options,
     pub pages_timeout: Duration,
     /// How long to go on notifying; `None` under `--no-notify`.
@@ -58,6 +62,7 @@ pub struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Goal {
     Generate,
+    Check,
     Commit,
     Deploy,
     Notify,
@@ -220,14 +225,14 @@ impl<'a> Walk<'a> {
     }
 
     fn go(&mut self) -> Result<()> {
-        if self.setup.prove && self.goal > Goal::Generate {
+        if self.setup.prove && self.goal > Goal::Check {
             self.setup.forge.prove(&self.setup.world)?;
         }
-        if self.goal > Goal::Generate || self.task.round > 1 {
+        if self.goal > Goal::Check || self.task.round > 1 {
             self.bind_destination()?;
         }
         let push = match self.journal.read::<Step<Push>>(step::PUSH)? {
-            Some(push) if self.goal > Goal::Generate => {
+            Some(push) if self.goal > Goal::Check => {
                 self.require_pushed_site()?;
                 Some(push)
             }
@@ -238,6 +243,9 @@ impl<'a> Walk<'a> {
                 let deployment = self.wait_for_page(&push.value)?;
                 if self.goal == Goal::Notify && self.setup.notify_for.is_some() {
                     self.notify(false)?;
+                }
+                if deployment.live {
+                    self.check_live()?;
                 }
                 self.stage = Stage::Deploy;
                 match deployment {
@@ -279,7 +287,7 @@ impl<'a> Walk<'a> {
         for _ in 0..=REDO {
             self.generate()?;
             self.check()?;
-            if self.goal == Goal::Generate {
+            if self.goal <= Goal::Check {
                 return Ok(None);
             }
             let commit = self.commit()?;
@@ -303,7 +311,7 @@ impl<'a> Walk<'a> {
 
     /// Looks at the remote before anything is made, where what is there matters for making it.
     fn look_first(&mut self) -> Result<Option<Push>> {
-        let needed = self.task.round > 1 || self.setup.adopt && self.goal > Goal::Generate;
+        let needed = self.task.round > 1 || self.setup.adopt && self.goal > Goal::Check;
         if !needed || self.journal.read::<Step<generate::Record>>(step::GENERATE)?.is_some() {
             return Ok(None);
         }
@@ -365,20 +373,6 @@ impl<'a> Walk<'a> {
         let by = app.record.generator.name();
         self.setup.world.progress.done(Stage::Generate, &format!("{} files, by {by}", app.record.files.len()));
         self.app = Some(app);
-        Ok(())
-    }
-
-    fn check(&mut self) -> Result<()> {
-        self.enter(Stage::Check);
-        let (task, mode) = (self.task, self.setup.checks);
-        // What is on record may have been judged under another mode; `require` wants a verdict of its own.
-        let step = match self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? {
-            Some(_) if mode == check::Mode::Require => Step { ms: 0, value: check::app(task, mode)? },
-            Some(step) => step,
-            None => self.journal.step(step::CHECK, || check::app(task, mode))?,
-        };
-        let skipped = step.value.iter().filter(|v| v.status == check::Status::Skipped).count();
-        self.setup.world.progress.done(Stage::Check, &format!("{} checks, {skipped} skipped", step.value.len()));
         Ok(())
     }
 
@@ -553,7 +547,7 @@ impl<'a> Walk<'a> {
             notify: receipt.as_ref().map(|s| s.ms),
         };
         document.resumed_from = self.resumed_from;
-        document.checks = check.map_or_else(|| check::unknown(self.task), |s| s.value);
+        document.checks = check.map_or_else(|| checks::unjudged(self.task, false), |s| s.value);
         let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
         document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
             Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),

@@ -134,9 +134,16 @@ mod tests {
         ] {
             assert!(is_local_host(host), "{host}");
         }
-        for host in
-            ["cdn.jsdelivr.net", "8.8.8.8", "172.32.0.1", "100.128.0.1", "[2606:4700::1111]", "localhost.example.com", "mylan.com", "local.dev"]
-        {
+        for host in [
+            "cdn.jsdelivr.net",
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "[2606:4700::1111]",
+            "localhost.example.com",
+            "mylan.com",
+            "local.dev",
+        ] {
             assert!(!is_local_host(host), "{host}");
         }
     }

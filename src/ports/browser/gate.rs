@@ -1,6 +1,6 @@
 //! The only way from the browser to the network: a proxy of our own on the loopback that knows `CONNECT` and nothing else.
 //!
-//! Interception alone would not do: WebSockets pass it by, and a public name may resolve to a private address. Here every
+//! Interception alone would not do: web sockets pass it by, and a public name may resolve to a private address. Here every
 //! connection is looked at after its name was resolved, and made to the very address that was looked at.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -54,7 +54,8 @@ impl Proxy {
         let rest = rest.split(['/', '?']).next().unwrap_or_default();
         let (user, authority) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
         let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-        let authorization = user.map(|u| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(address::percent_decoded(u))));
+        let authorization =
+            user.map(|u| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(address::percent_decoded(u))));
         Ok(Self { authority, authorization })
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -13,9 +14,12 @@ use tempfile::TempDir;
 use super::Options;
 use crate::ports::process::{self, Children};
 
-/// The DevTools pipe is on descriptors 3 and 4, where only a shell can put it without `unsafe`. The shell stays: when we are
+/// The `DevTools` pipe is on descriptors 3 and 4, where only a shell can put it without `unsafe`. The shell stays: when we are
 /// killed, the browser's input ends and the browser with it, and then the profile is removed.
 const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; exec rm -rf "$HOME""#;
+
+/// How long the end of its processes may take.
+const GONE: Duration = Duration::from_millis(500);
 
 /// How much of what the browser says on standard error is kept, for the error.
 const LINES: usize = 12;
@@ -65,6 +69,7 @@ pub fn start(
     // A group of its own: all its processes can be ended at once, and Ctrl-C is ours to handle.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    adopt_orphans();
     let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
     children.insert(child.id());
     let said = Arc::new(Mutex::new(VecDeque::new()));
@@ -90,6 +95,7 @@ fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbo
         "--disable-extensions",
         "--disable-breakpad",
         "--disable-crash-reporter",
+        "--disable-crashpad-for-testing",
         "--disable-component-update",
         "--disable-default-apps",
         "--disable-background-networking",
@@ -144,12 +150,33 @@ fn listen(stderr: impl Read, said: &Mutex<VecDeque<String>>) {
     }
 }
 
+/// Collects the dead of a group, which are ours since [`adopt_orphans`]; whether none is left.
+#[cfg(unix)]
+fn all_ended(group: rustix::process::Pid) -> bool {
+    use rustix::process::{WaitOptions, waitpgid};
+    while matches!(waitpgid(group, WaitOptions::NOHANG), Ok(Some(_))) {}
+    rustix::process::test_kill_process_group(group).is_err()
+}
+
+/// The browser's processes have the browser for a parent; when it is killed they become ours, not the first process's, which
+/// in a container collects nobody.
+fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
             // Nothing in the profile is worth an orderly end. The group may be gone already.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            let _ = self.child.wait();
+            // Its processes are gone a moment later, and the profile with nobody to write to it.
+            let until = Instant::now() + GONE;
+            while Instant::now() < until && !all_ended(group) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

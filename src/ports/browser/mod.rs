@@ -5,8 +5,8 @@
 //!                   gate: the only way from the browser to the network
 //! ```
 //!
-//! The DevTools protocol goes over `--remote-debugging-pipe`: no port is opened, and the browser ends when the pipe closes,
-//! however we end. Deliberately absent: a crate for it (serde_json is all it takes), a profile of the user's, a visible window.
+//! The `DevTools` protocol goes over `--remote-debugging-pipe`: no port is opened, and the browser ends when the pipe closes,
+//! however we end. Deliberately absent: a crate for it (`serde_json` is all it takes), a profile of the user's, a visible window.
 
 pub mod address;
 pub mod find;

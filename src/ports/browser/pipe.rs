@@ -1,4 +1,4 @@
-//! The DevTools pipe: JSON messages, each ended by a NUL byte, in both directions.
+//! The `DevTools` pipe: JSON messages, each ended by a NUL byte, in both directions.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

@@ -35,7 +35,9 @@ impl Browser {
             let (process, stdin, stdout) = launch::start(children, &program, options, gate, sandbox)?;
             let mut browser = Self { pipe: pipe::Pipe::open(stdin, stdout), process, last: 0 };
             let until = Instant::now() + START;
-            browser.call_browser("Browser.getVersion", &json!({}), until).with_context(|| format!("{} does not start", program.display()))?;
+            browser
+                .call_browser("Browser.getVersion", &json!({}), until)
+                .with_context(|| format!("{} does not start", program.display()))?;
             Ok(browser)
         };
         let sandbox = !launch::sandbox_is_refused();

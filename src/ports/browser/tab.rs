@@ -108,8 +108,10 @@ impl<'a> Tab<'a> {
     /// # Errors
     /// The browser has ended.
     pub fn close(mut self) -> anyhow::Result<Record> {
+        // What is said while it ends is of no interest.
+        let record = std::mem::take(&mut self.record);
         self.browser_call("Target.disposeBrowserContext", &json!({"browserContextId": self.context}))?;
-        Ok(self.record)
+        Ok(record)
     }
 
     /// Sends a call to the page without waiting; [`Tab::take`] gives the answer when it is there.
@@ -258,11 +260,13 @@ impl<'a> Tab<'a> {
         let info = &params["targetInfo"];
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let (session, kind, target) = (text(&params["sessionId"]), text(&info["type"]), text(&info["targetId"]));
+        // The browser's own pages (an omnibox nobody sees) stay where they wait.
+        if info["browserContextId"] != self.context.as_str() {
+            return Ok(());
+        }
         let ours = self.session.is_empty() && kind == "page" && info["openerId"].is_null();
         if kind == "page" && !ours {
-            if info["browserContextId"] == self.context.as_str() {
-                self.record.attempts.add(&format!("window: {}", text(&info["url"])));
-            }
+            self.record.attempts.add(&format!("window: {}", text(&info["url"])));
             self.browser.send("", "Target.closeTarget", &json!({"targetId": target}))?;
             return Ok(());
         }
@@ -332,7 +336,7 @@ impl<'a> Tab<'a> {
 
     fn fail(&mut self, url: &str, resource: &str, why: Why, text: &str) {
         // The browser asks for it by itself; no page is worse for not having one.
-        if !address::parts(url).is_some_and(|(_, _, path)| path == "/favicon.ico") {
+        if address::parts(url).is_none_or(|(_, _, path)| path != "/favicon.ico") {
             self.record.fail(Failure { url: url.to_owned(), resource: resource.to_owned(), why, text: text.to_owned() });
         }
     }
@@ -340,9 +344,19 @@ impl<'a> Tab<'a> {
 
 /// Chromium's names for having got no answer from a server.
 fn is_unreachable(error: &str) -> bool {
-    ["ERR_NAME_", "ERR_INTERNET_", "ERR_CONNECTION_", "ERR_ADDRESS_", "ERR_PROXY_", "ERR_TUNNEL_", "ERR_TIMED_OUT", "ERR_NETWORK_", "ERR_DNS_"]
-        .iter()
-        .any(|known| error.starts_with(known))
+    [
+        "ERR_NAME_",
+        "ERR_INTERNET_",
+        "ERR_CONNECTION_",
+        "ERR_ADDRESS_",
+        "ERR_PROXY_",
+        "ERR_TUNNEL_",
+        "ERR_TIMED_OUT",
+        "ERR_NETWORK_",
+        "ERR_DNS_",
+    ]
+    .iter()
+    .any(|known| error.starts_with(known))
         || matches!(error, "ERR_EMPTY_RESPONSE" | "ERR_SOCKET_NOT_CONNECTED" | "ERR_SSL_PROTOCOL_ERROR")
 }
 

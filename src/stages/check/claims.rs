@@ -12,15 +12,38 @@ pub enum Claim {
     Exists(String),
     Absent(String),
     /// Byte for byte the attachment of that name.
-    Attachment { file: String, attachment: String },
-    Valid { file: String, format: Format },
+    Attachment {
+        file: String,
+        attachment: String,
+    },
+    Valid {
+        file: String,
+        format: Format,
+    },
     /// A path of keys, with the type or value that is asked for.
-    Key { file: String, path: Vec<String>, wants: Wants },
+    Key {
+        file: String,
+        path: Vec<String>,
+        wants: Wants,
+    },
     /// A page links to these.
-    Links { file: String, to: Vec<String> },
-    Words { file: String, least: usize, most: usize },
-    Contains { file: String, text: String },
-    Lacks { file: String, text: String },
+    Links {
+        file: String,
+        to: Vec<String>,
+    },
+    Words {
+        file: String,
+        least: usize,
+        most: usize,
+    },
+    Contains {
+        file: String,
+        text: String,
+    },
+    Lacks {
+        file: String,
+        text: String,
+    },
     NotEmpty(String),
 }
 
@@ -65,7 +88,12 @@ fn is_licence(lower: &str) -> bool {
     let licence = lower.contains("license") || lower.contains("licence");
     let words = |l: &str| l.split(|c: char| !c.is_alphanumeric()).any(|w| w == "mit");
     // "README names the MIT licence" is about another file.
-    licence && words(lower) && !lower.contains("readme") && !lower.contains("footer") && !lower.contains("page ") && !lower.contains(".html")
+    licence
+        && words(lower)
+        && !lower.contains("readme")
+        && !lower.contains("footer")
+        && !lower.contains("page ")
+        && !lower.contains(".html")
 }
 
 fn is_required_files(lower: &str) -> bool {
@@ -76,9 +104,52 @@ fn is_required_files(lower: &str) -> bool {
 
 /// Known extensions: what ends otherwise is more likely a host or a field.
 const EXTENSIONS: [&str; 46] = [
-    "html", "htm", "css", "js", "mjs", "ts", "json", "csv", "tsv", "md", "txt", "svg", "png", "jpg", "jpeg", "gif", "webp", "ico", "pdf", "xml",
-    "yml", "yaml", "py", "ipynb", "xlsx", "xls", "toml", "sh", "rs", "go", "java", "rb", "php", "sql", "log", "zip", "wasm", "mp3", "mp4", "wav",
-    "webm", "woff2", "parquet", "db", "lock", "webmanifest",
+    "html",
+    "htm",
+    "css",
+    "js",
+    "mjs",
+    "ts",
+    "json",
+    "csv",
+    "tsv",
+    "md",
+    "txt",
+    "svg",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "webp",
+    "ico",
+    "pdf",
+    "xml",
+    "yml",
+    "yaml",
+    "py",
+    "ipynb",
+    "xlsx",
+    "xls",
+    "toml",
+    "sh",
+    "rs",
+    "go",
+    "java",
+    "rb",
+    "php",
+    "sql",
+    "log",
+    "zip",
+    "wasm",
+    "mp3",
+    "mp4",
+    "wav",
+    "webm",
+    "woff2",
+    "parquet",
+    "db",
+    "lock",
+    "webmanifest",
 ];
 
 /// Whether a word is the path of a file.
@@ -129,7 +200,8 @@ fn subjects(text: &str) -> Option<(Vec<String>, &str)> {
 
 /// "exists and is valid JSON" → "exists", "is valid JSON".
 fn predicates(text: &str) -> Vec<&str> {
-    let verbs = ["is ", "are ", "has ", "have ", "contains ", "contain ", "exists", "exist", "does ", "do ", "matches ", "links ", "equals "];
+    let verbs =
+        ["is ", "are ", "has ", "have ", "contains ", "contain ", "exists", "exist", "does ", "do ", "matches ", "links ", "equals "];
     let mut parts = Vec::new();
     let mut start = 0;
     for (at, joint) in text.match_indices(" and ").chain(text.match_indices(", ")).collect::<std::collections::BTreeMap<_, _>>() {
@@ -152,11 +224,32 @@ fn predicate_claims(file: &str, predicate: &str, task: &Task) -> Option<Vec<Clai
     if ["published", "by the workflow", "in ci", "actions", "page displays"].iter().any(|w| lower.contains(w)) {
         return None;
     }
-    if has(&["does not exist", "do not exist", "is not committed", "are not committed", "is not present", "must not exist", "is absent", "must not be committed", "should not be committed"]) {
+    if has(&[
+        "does not exist",
+        "do not exist",
+        "is not committed",
+        "are not committed",
+        "is not present",
+        "must not exist",
+        "is absent",
+        "must not be committed",
+        "should not be committed",
+    ]) {
         return one(Claim::Absent(own()));
     }
     let there = ["exists", "exist", "is present", "are present", "is committed", "are committed", "all exist", "must exist", "is included"];
-    let places = ["", "on github", "in the repository", "in the repo", "in repo", "at the root", "in root", "at root", "in the root", "in the repository root"];
+    let places = [
+        "",
+        "on github",
+        "in the repository",
+        "in the repo",
+        "in repo",
+        "at the root",
+        "in root",
+        "at root",
+        "in the root",
+        "in the repository root",
+    ];
     if let Some(verb) = there.iter().find(|v| lower.starts_with(**v)) {
         if places.contains(&lower[verb.len()..].trim()) {
             return one(Claim::Exists(own()));
@@ -168,7 +261,8 @@ fn predicate_claims(file: &str, predicate: &str, task: &Task) -> Option<Vec<Clai
     if has(&["is not empty", "are not empty", "is non-empty"]) {
         return one(Claim::NotEmpty(own()));
     }
-    if ["matches", "equals", "is identical to", "is the same as", "is the"].iter().any(|v| lower.starts_with(v)) && lower.contains("attach") {
+    if ["matches", "equals", "is identical to", "is the same as", "is the"].iter().any(|v| lower.starts_with(v)) && lower.contains("attach")
+    {
         let other = predicate.split_whitespace().map(stripped).find(|w| is_file(w));
         return if other.is_none_or(|o| o == file) { attachment(file, task).map(|claim| vec![claim]) } else { None };
     }
@@ -187,7 +281,8 @@ fn predicate_claims(file: &str, predicate: &str, task: &Task) -> Option<Vec<Clai
         return if to.is_empty() { None } else { one(Claim::Links { file: own(), to }) };
     }
     if lower.starts_with("links to ") {
-        let to: Vec<String> = predicate[9..].split([' ', ',']).map(stripped).filter(|w| !w.is_empty() && *w != "and").map(str::to_owned).collect();
+        let to: Vec<String> =
+            predicate[9..].split([' ', ',']).map(stripped).filter(|w| !w.is_empty() && *w != "and").map(str::to_owned).collect();
         return if !to.is_empty() && to.iter().all(|f| is_file(f)) { one(Claim::Links { file: own(), to }) } else { None };
     }
     words(&lower)
@@ -202,8 +297,7 @@ fn attachment(file: &str, task: &Task) -> Option<Claim> {
     Some(Claim::Attachment { file: file.to_owned(), attachment: known.name.to_string() })
 }
 
-const NUMBERS: [&str; 13] =
-    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+const NUMBERS: [&str; 13] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 
 fn number(word: &str) -> Option<usize> {
     NUMBERS.iter().position(|n| *n == word).or_else(|| word.replace(',', "").parse().ok())
@@ -229,7 +323,7 @@ fn words(lower: &str) -> Option<(usize, usize)> {
         ["between", a, "and" | "to", b, "words"] | [a, "to", b, "words"] => Some((number(a)?, number(b)?)),
         ["at", "least", n, "words"] => Some((number(n)?, usize::MAX)),
         ["at", "most", n, "words"] | ["fewer" | "less", "than", n, "words"] => Some((0, number(n)?)),
-        ["a" | "between", range, "words"] | [range, "words"] => {
+        ["a" | "between", range, "words" | "word"] | [range, "words" | "word"] => {
             let (a, b) = range.split_once('-')?;
             Some((number(a)?, number(b)?))
         }
@@ -281,17 +375,44 @@ fn keys(file: &str, predicate: &str, lower: &str) -> Option<Vec<Claim>> {
     let named: Vec<(&str, &str)> = quoted(predicate);
     if named.is_empty() {
         let at = ["the keys ", "keys ", "key ", "the fields ", "fields ", "field "].iter().find_map(|w| Some(lower.find(w)? + w.len()))?;
-        let names: Vec<&str> = predicate.get(at..)?.split([' ', ',', ':']).filter(|w| !w.is_empty() && *w != "and").collect();
+        let words: Vec<&str> = predicate.get(at..)?.split([' ', ',', ':']).filter(|w| !w.is_empty() && *w != "and").collect();
         let plain = |w: &&str| w.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-' || c == '.');
-        return (!names.is_empty() && names.iter().all(plain))
-            .then(|| names.iter().map(|n| claim(n.split('.').map(str::to_owned).collect(), Wants::Anything)).collect());
+        return (!words.is_empty() && words.iter().all(plain))
+            .then(|| words.iter().map(|n| claim(n.split('.').map(str::to_owned).collect(), Wants::Anything)).collect());
     }
     let tail = predicate.rfind(['"', '\'', '`']).map_or("", |at| &predicate[at + 1..]);
     let known = [
-        "has", "have", "contains", "contain", "a", "an", "the", "and", "with", "field", "fields", "key", "keys", "object", "property", "properties",
-        "number", "string", "boolean", "array", "matching", "equal", "to", "set", "of", "value", "top-level", "it",
+        "has",
+        "have",
+        "contains",
+        "contain",
+        "a",
+        "an",
+        "the",
+        "and",
+        "with",
+        "field",
+        "fields",
+        "key",
+        "keys",
+        "object",
+        "property",
+        "properties",
+        "number",
+        "string",
+        "boolean",
+        "array",
+        "matching",
+        "equal",
+        "to",
+        "set",
+        "of",
+        "value",
+        "top-level",
+        "it",
     ];
-    let understood = |text: &str| text.split(|c: char| " ,():".contains(c)).all(|w| w.is_empty() || known.contains(&w.to_lowercase().as_str()));
+    let understood =
+        |text: &str| text.split(|c: char| " ,():".contains(c)).all(|w| w.is_empty() || known.contains(&w.to_lowercase().as_str()));
     if !named.iter().all(|(before, _)| understood(before)) || !understood(tail) {
         return None;
     }

@@ -12,9 +12,15 @@ use crate::stages::task::{Check, Task};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     /// The expression. `said`: the task says that it is one.
-    Js { code: String, said: bool },
+    Js {
+        code: String,
+        said: bool,
+    },
     /// In the browser, with a parameter in the page's address: name and value.
-    Shown { parameter: String, value: String },
+    Shown {
+        parameter: String,
+        value: String,
+    },
     /// All of these must hold.
     Files(Vec<Claim>),
     Person,
@@ -53,14 +59,52 @@ pub fn plain(text: &str, task: &Task, url: &str) -> Way {
 
 /// Words of the language that may stand beside another word.
 const KEYWORDS: [&str; 22] = [
-    "typeof", "new", "await", "return", "const", "let", "var", "in", "of", "instanceof", "function", "async", "void", "delete", "class", "if",
-    "else", "throw", "yield", "case", "try", "for",
+    "typeof",
+    "new",
+    "await",
+    "return",
+    "const",
+    "let",
+    "var",
+    "in",
+    "of",
+    "instanceof",
+    "function",
+    "async",
+    "void",
+    "delete",
+    "class",
+    "if",
+    "else",
+    "throw",
+    "yield",
+    "case",
+    "try",
+    "for",
 ];
 
 /// What shows that something of a page, or a comparison, is meant.
 const SIGNS: [&str; 20] = [
-    "document.", "window.", "window[", "typeof ", "location.", "localStorage", "sessionStorage", "navigator.", "getComputedStyle(", "globalThis",
-    "===", "!==", "==", ">=", "<=", "=>", ".length", "$(", ".textContent", ".querySelector",
+    "document.",
+    "window.",
+    "window[",
+    "typeof ",
+    "location.",
+    "localStorage",
+    "sessionStorage",
+    "navigator.",
+    "getComputedStyle(",
+    "globalThis",
+    "===",
+    "!==",
+    "==",
+    ">=",
+    "<=",
+    "=>",
+    ".length",
+    "$(",
+    ".textContent",
+    ".querySelector",
 ];
 
 /// Whether a text is JavaScript. In English two words stand side by side, in JavaScript only where one is a keyword.
@@ -146,7 +190,11 @@ mod tests {
         let way = |text: &str| plain(text, &task, "https://o.github.io/r/");
         let value = "https://o.github.io/r/assets/sample.png".to_owned();
         assert_eq!(way("Page displays captcha URL passed at ?url=..."), Way::Shown { parameter: "url".to_owned(), value });
-        for text in ["Page displays solved captcha text from ?url=", "index.html supports ?CIK= query parameter", "Page shows the date given in ?d="] {
+        for text in [
+            "Page displays solved captcha text from ?url=",
+            "index.html supports ?CIK= query parameter",
+            "Page shows the date given in ?d=",
+        ] {
             assert_eq!(way(text), Way::Person, "{text}");
         }
     }

@@ -75,10 +75,7 @@ pub fn dead_links(content: &Content, site: &Site<'_>) -> Vec<String> {
 /// The browser has ended.
 pub fn screenshot(tab: &mut Tab<'_>, phone: bool) -> anyhow::Result<Option<Vec<u8>>> {
     let (width, height) = if phone { (390, 844) } else { (1280, 800) };
-    tab.send(
-        "Emulation.setDeviceMetricsOverride",
-        &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}),
-    )?;
+    tab.send("Emulation.setDeviceMetricsOverride", &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}))?;
     let picture = tab.call("Page.captureScreenshot", &json!({"format": "png", "optimizeForSpeed": true}), Duration::from_secs(4))?;
     Ok(picture.ok().and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
 }
@@ -92,7 +89,8 @@ pub fn missing_ids(check: &str, content: &Content) -> Vec<String> {
             let mut near: Vec<(usize, &str)> = content.ids.iter().map(|there| (distance(&id, there), there.as_str())).collect();
             near.sort_unstable();
             near.dedup();
-            let near: Vec<String> = near.iter().filter(|(far, _)| *far <= id.len().max(3)).take(3).map(|(_, there)| format!("#{there}")).collect();
+            let near: Vec<String> =
+                near.iter().filter(|(far, _)| *far <= (id.len() / 2).max(3)).take(3).map(|(_, there)| format!("#{there}")).collect();
             if near.is_empty() { format!("there is no #{id}") } else { format!("there is no #{id}; nearest: {}", near.join(", ")) }
         })
         .collect()
@@ -134,7 +132,8 @@ pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
     // A selector that stands in the check itself is wrong on every page, unless another way leads past it.
     let bare = code::bare(check);
     let only_way = !["||", "??", "? ", "try", "catch"].iter().any(|w| bare.contains(w));
-    let quoted = || code::Literals::of(check).any(|l| !l.text.is_empty() && reason.contains(&format!("'{}'", l.text.replace("\\\\", "\\"))));
+    let quoted =
+        || code::Literals::of(check).any(|l| !l.text.is_empty() && reason.contains(&format!("'{}'", l.text.replace("\\\\", "\\"))));
     (reason.contains("is not a valid selector") && only_way && quoted()).then(|| reason.to_owned())
 }
 
@@ -146,7 +145,8 @@ pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
 pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], files: &BTreeMap<RelPath, &[u8]>) -> Option<String> {
     let bare = code::bare(check);
     let styled = ["getComputedStyle", "offset", "getBoundingClientRect", "clientHeight", "clientWidth"].iter().any(|w| bare.contains(w));
-    let matters = |resource: &str| matches!(resource, "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket") || resource == "Stylesheet" && styled;
+    let matters =
+        |resource: &str| matches!(resource, "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket") || resource == "Stylesheet" && styled;
     let failed = record.failures.values().filter(|f| f.why == Why::Unreachable && matters(&f.resource)).map(|f| f.url.as_str());
     let waiting = waiting.iter().filter(|(_, resource)| matters(resource)).map(|(url, _)| url.as_str());
     let hosts: BTreeSet<&str> = failed.chain(waiting).filter_map(|url| address::parts(url).map(|(_, authority, _)| authority)).collect();
@@ -164,7 +164,7 @@ fn is_source(path: &str) -> bool {
 
 /// `page` of the result.
 #[must_use]
-pub fn page(record: &Record, dead_links: Vec<String>) -> Page {
+pub fn page(record: &Record, dead_links: &[String]) -> Page {
     Page {
         console: record.console.told(),
         exceptions: record.exceptions.told(),

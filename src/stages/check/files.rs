@@ -32,16 +32,26 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             let licence = ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE"].iter().find_map(|n| get(files, n).ok());
             match licence.map(squeezed) {
                 None => failed("there is no LICENSE".to_owned()),
-                Some(text) if text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"") => Ok(()),
+                Some(text) if text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"") => {
+                    Ok(())
+                }
                 Some(_) => failed("LICENSE is not the MIT licence (\"Permission is hereby granted, free of charge\" …)".to_owned()),
             }
         }
         Claim::Exists(file) => get(files, file).map(drop),
         Claim::Absent(file) => {
-            if get(files, file).is_ok() { failed(format!("{file} is there")) } else { Ok(()) }
+            if get(files, file).is_ok() {
+                failed(format!("{file} is there"))
+            } else {
+                Ok(())
+            }
         }
         Claim::NotEmpty(file) => {
-            if get(files, file)?.trim_ascii().is_empty() { failed(format!("{file} is empty")) } else { Ok(()) }
+            if get(files, file)?.trim_ascii().is_empty() {
+                failed(format!("{file} is empty"))
+            } else {
+                Ok(())
+            }
         }
         Claim::Attachment { file, attachment } => {
             let there = get(files, file)?;
@@ -87,7 +97,8 @@ fn get<'a>(files: &Files<'a>, name: &str) -> Result<&'a [u8], Option<String>> {
         files.iter().find(|(path, _)| !name.contains('.') && stem(path.as_str()) == name)
     });
     found.map(|(_, bytes)| *bytes).ok_or_else(|| {
-        let like = |path: &&RelPath| path.as_str().eq_ignore_ascii_case(name) || path.as_str().rsplit('/').next() == name.rsplit('/').next();
+        let like =
+            |path: &&RelPath| path.as_str().eq_ignore_ascii_case(name) || path.as_str().rsplit('/').next() == name.rsplit('/').next();
         let hint = files.keys().find(like).map(|p| format!(" (there is {p})")).unwrap_or_default();
         Some(format!("there is no {name}{hint}"))
     })
@@ -173,7 +184,8 @@ mod tests {
 
     /// Verdict on a text: `Ok(true)` passed, `Ok(false)` failed, `Err` not for files.
     fn verdict(text: &str, brief: &str, files: &[(&str, &str)]) -> Result<bool, ()> {
-        let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": [{"name": "uid.txt", "url": "data:,4711"}]});
+        let json =
+            serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": [{"name": "uid.txt", "url": "data:,4711"}]});
         let task = Task::parse(json.to_string().as_bytes()).unwrap();
         let files: Files<'_> = files.iter().map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes())).collect();
         let claims = read(text, &task).ok_or(())?;

@@ -157,7 +157,9 @@ pub fn require(verdicts: &[Verdict], no_browser: Option<&str>) -> Result<()> {
     if let Some(first) = failed.first() {
         let detail = first.detail.as_deref().unwrap_or_default();
         let message = format!("{} of {} checks failed, the first: {} ({detail})", failed.len(), verdicts.len(), first.check);
-        return Err(Error::new(Code::ChecksFailed, message).hint("llmdeploy check TASK shows what is wrong; --checks auto deploys all the same"));
+        return Err(
+            Error::new(Code::ChecksFailed, message).hint("llmdeploy check TASK shows what is wrong; --checks auto deploys all the same")
+        );
     }
     if unjudged > 0 {
         let message = format!("{unjudged} of {} checks need a browser: {}", verdicts.len(), no_browser.unwrap_or("there is none"));
@@ -197,14 +199,19 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
     let own = case.task.checks.iter().map(|c| (c, None));
     let all: Vec<(&Check, Option<u64>)> = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round)))).collect();
     let mut ways: Vec<Way> = all.iter().map(|(check, _)| classify::way(check, case.task, case.url)).collect();
-    let mut report = Report { verdicts: all.iter().zip(&ways).map(|((c, round), way)| blank(c, way.kind(), *round)).collect(), ..Report::default() };
+    let mut report =
+        Report { verdicts: all.iter().zip(&ways).map(|((c, round), way)| blank(c, way.kind(), *round)).collect(), ..Report::default() };
     if options.look || ways.iter().any(|w| w.kind() == Kind::Js) {
-        let seen = Browser::start(&world.children, &options.browser)
+        let site = Site::new(case.files, case.url, options.browser.offline, options.live);
+        let start = browser::Options { allowed: site.direct(), ..options.browser.clone() };
+        let seen = Browser::start(&world.children, &start)
             .map_err(|e| (false, e))
             .and_then(|mut browser| in_browser(&mut browser, case, options, &mut ways, &mut report).map_err(|e| (true, e)));
         if let Err((started, e)) = seen {
             let why = format!("{e:#}");
-            for (verdict, _) in report.verdicts.iter_mut().zip(&ways).filter(|(v, way)| way.kind() == Kind::Js && v.status == Status::Skipped) {
+            for (verdict, _) in
+                report.verdicts.iter_mut().zip(&ways).filter(|(v, way)| way.kind() == Kind::Js && v.status == Status::Skipped)
+            {
                 // A browser that is not there is no verdict; one that died under the page may have died of it.
                 verdict.status = if started { Status::Unknown } else { Status::Skipped };
                 verdict.detail = Some(why.clone());
@@ -256,7 +263,8 @@ fn in_browser(browser: &mut Browser, case: &Case<'_>, options: &Options, ways: &
     for n in 0..ways.len() {
         let Some(Way::Shown { parameter, value }) = ways.get(n) else { continue };
         let mut items: Vec<Item> = ways.get(n).and_then(code_of).map(|code| Item::new(&code)).into_iter().collect();
-        let value: String = value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+        let value: String =
+            value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
         scene = Scene { url: format!("{}?{parameter}={value}", case.url), first: false, ..scene };
         let verdict = scene.play(browser, &mut items, report)?.pop();
         if let (Some(target), Some((status, detail))) = (report.verdicts.get_mut(n), verdict) {
@@ -306,7 +314,7 @@ impl Scene<'_> {
         let record = tab.close()?;
         if self.first {
             let dead = evidence::dead_links(&content, self.site);
-            let page = evidence::page(&record, dead);
+            let page = evidence::page(&record, &dead);
             report.findings = page_findings(&page, evidence::behaviour(&record, ending.blocked));
             report.page = Some(page);
         }

@@ -130,6 +130,9 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
         } else if heard.elapsed() >= BLOCKED {
             ending.blocked = true;
             tab.send("Runtime.terminateExecution", &json!({}))?;
+            if items.iter().any(|i| !i.asked.is_empty()) {
+                one_by_one(tab, items, deadline)?;
+            }
             heard = Instant::now();
             continue;
         } else {
@@ -190,6 +193,30 @@ fn round(tab: &mut Tab<'_>, items: &mut [Item], deadline: Instant) -> anyhow::Re
     }
 }
 
+/// A check that goes on after an `await` is beyond its own limit: which one blocks the page is found by asking them singly.
+fn one_by_one(tab: &mut Tab<'_>, items: &mut [Item], deadline: Instant) -> anyhow::Result<()> {
+    for item in items.iter_mut() {
+        item.asked.clear();
+    }
+    for n in 0..items.len() {
+        let Some(item) = items.get_mut(n).filter(|i| i.state == State::Open) else { continue };
+        if Instant::now() >= deadline || tab.record.gone.is_some() {
+            return Ok(());
+        }
+        ask(tab, item)?;
+        let limit = Duration::from_millis(CODE_LIMIT + 500);
+        // Two turns of the page's own: the first may come before the check goes on.
+        let wait = json!({"expression": "new Promise(r => setTimeout(r))", "awaitPromise": true});
+        if tab.call("Runtime.evaluate", &wait, limit)?.is_err_and(|e| e == "no answer") {
+            tab.send("Runtime.terminateExecution", &json!({}))?;
+            item.asked.clear();
+            item.state = State::Cut;
+        }
+        collect(tab, items)?;
+    }
+    Ok(())
+}
+
 fn ask(tab: &mut Tab<'_>, item: &mut Item) -> anyhow::Result<()> {
     let id = tab.post("Runtime.evaluate", &item.form.evaluation(&item.code, CODE_LIMIT))?;
     item.asked.push((id, Instant::now()));
@@ -240,8 +267,7 @@ fn settle_object(tab: &mut Tab<'_>, item: &mut Item, id: &str) -> anyhow::Result
     let function = "function() { return typeof this.toJSON === 'function' ? this.toJSON() : true }";
     let answer = tab.call("Runtime.callFunctionOn", &json!({"objectId": id, "functionDeclaration": function}), Duration::from_secs(1))?;
     match answer.map(|a| code::value(&a["result"])) {
-        Ok(Look::False(told)) => item.seen = Some(Look::False(told)),
-        Ok(Look::Function(told)) => item.seen = Some(Look::False(told)),
+        Ok(Look::False(told) | Look::Function(told)) => item.seen = Some(Look::False(told)),
         _ => item.state = State::Passed,
     }
     Ok(())

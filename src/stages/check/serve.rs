@@ -199,10 +199,13 @@ mod tests {
     #[test]
     fn what_is_elsewhere() {
         let none = BTreeMap::new();
-        let route = |offline, url: &str| Site::new(&none, "https://owner.github.io/repo/", offline, false).route(&Asked { method: "GET", url });
+        let route =
+            |offline, url: &str| Site::new(&none, "https://owner.github.io/repo/", offline, false).route(&Asked { method: "GET", url });
         assert!(matches!(route(false, "https://cdn.example.com/x.js"), Route::Network));
         assert!(matches!(route(true, "https://cdn.example.com/x.js"), Route::Offline));
-        for local in ["http://127.0.0.1:8000/", "http://localhost/", "https://[::1]/", "file:///etc/passwd", "ftp://x.example/", "http://10.0.0.1/"] {
+        for local in
+            ["http://127.0.0.1:8000/", "http://localhost/", "https://[::1]/", "file:///etc/passwd", "ftp://x.example/", "http://10.0.0.1/"]
+        {
             assert!(matches!(route(false, local), Route::Refuse), "{local}");
         }
         let live = Site::new(&none, "http://127.0.0.1:8000/o/r/", false, true);

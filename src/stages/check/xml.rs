@@ -108,7 +108,8 @@ fn attributes(text: &str) -> Result<(), String> {
         }
         names.push(name);
         let after = after.trim_start();
-        let quote = after.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(|| format!("the value of {name} is not in quotes"))?;
+        let quote =
+            after.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(|| format!("the value of {name} is not in quotes"))?;
         let end = after[1..].find(quote).ok_or_else(|| format!("the value of {name} has no end"))?;
         let value = &after[1..=end];
         if value.contains('<') || !entities_are_known(value) {
