@@ -95,7 +95,6 @@ fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbo
         "--disable-extensions",
         "--disable-breakpad",
         "--disable-crash-reporter",
-        "--disable-crashpad-for-testing",
         "--disable-component-update",
         "--disable-default-apps",
         "--disable-background-networking",
@@ -155,7 +154,21 @@ fn listen(stderr: impl Read, said: &Mutex<VecDeque<String>>) {
 fn all_ended(group: rustix::process::Pid) -> bool {
     use rustix::process::{WaitOptions, waitpgid};
     while matches!(waitpgid(group, WaitOptions::NOHANG), Ok(Some(_))) {}
-    rustix::process::test_kill_process_group(group).is_err()
+    let rest = crash_handlers();
+    for pid in &rest {
+        let _ = rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG);
+    }
+    rest.is_empty() && rustix::process::test_kill_process_group(group).is_err()
+}
+
+/// The browser's crash handlers leave its group; they end by themselves when it is gone. No flag keeps them from starting
+/// (`--disable-crashpad-for-testing` makes every renderer crash).
+#[cfg(unix)]
+fn crash_handlers() -> Vec<rustix::process::Pid> {
+    let own = std::process::id();
+    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    let is_one = |pid: &&str| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.contains("crashpad"));
+    children.split(' ').filter(is_one).filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 /// The browser's processes have the browser for a parent; when it is killed they become ours, not the first process's, which
