@@ -63,8 +63,9 @@ pub fn start(
     let shell = process::find("sh").context("there is no `sh` to start the browser with")?;
     let mut command = Command::new(shell);
     command.arg("-c").arg(SCRIPT).arg(program).args(arguments(profile.path(), options, gate, sandbox));
-    command.env_clear().envs(["PATH", "TMPDIR"].into_iter().filter_map(|n| Some((n, std::env::var_os(n)?))));
-    command.env("HOME", profile.path()).env("LANG", "C.UTF-8").env("TZ", "UTC").current_dir(profile.path());
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    // What it leaves in its temporary directory goes with the profile.
+    command.env("HOME", profile.path()).env("TMPDIR", profile.path()).env("LANG", "C.UTF-8").env("TZ", "UTC").current_dir(profile.path());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: all its processes can be ended at once, and Ctrl-C is ours to handle.
     #[cfg(unix)]

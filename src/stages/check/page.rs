@@ -11,7 +11,7 @@ use super::code::{self, Form, Look};
 use crate::ports::browser::tab::Tab;
 
 /// Code of a check that runs longer without a pause is cut.
-const CODE_LIMIT: u64 = 1_500;
+const CODE_LIMIT: u64 = 1_000;
 /// The page's script that lets nobody in for so long is cut; long work on loading a page is below that.
 const BLOCKED: Duration = Duration::from_secs(5);
 /// A promise that is open for so long is asked for anew; the old one still counts.
@@ -110,9 +110,10 @@ fn error_of(tab: &mut Tab<'_>, id: u64) -> anyhow::Result<Option<String>> {
 /// The browser has ended.
 pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit: Duration) -> anyhow::Result<Ending> {
     let deadline = Instant::now() + limit;
+    let blocked = BLOCKED.min(limit / 2);
     let mut ending = Ending::default();
     let navigation = tab.post("Page.navigate", &json!({"url": url}))?;
-    let loaded_by = (Instant::now() + LOAD).min(deadline);
+    let loaded_by = Instant::now() + LOAD.min(limit / 3);
     let mut there = false;
     while !(there && tab.loaded) && tab.record.gone.is_none() && tab.pump(loaded_by)? {
         there |= tab.take(navigation).is_some();
@@ -127,7 +128,7 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
             let left = deadline.saturating_duration_since(heard);
             let idle = tab.loaded && !tab.is_busy() && next > left.as_secs_f64() * 1000.0;
             quiet_since = if idle { quiet_since.or(Some(heard)) } else { None };
-        } else if heard.elapsed() >= BLOCKED {
+        } else if heard.elapsed() >= blocked {
             ending.blocked = true;
             tab.send("Runtime.terminateExecution", &json!({}))?;
             if items.iter().any(|i| !i.asked.is_empty()) {
@@ -154,7 +155,9 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
         pause = (pause * 3 / 2).min(PAUSE.1);
     }
     // Those that passed are looked at once more, and those that are open get their last chance.
-    if tab.record.gone.is_none() && heard.elapsed() < BLOCKED {
+    if tab.record.gone.is_none() && ask_watch(tab, watch, Instant::now() + Duration::from_secs(1))?.is_none() {
+        ending.blocked = true;
+    } else if tab.record.gone.is_none() {
         again(tab, items, Instant::now() + Duration::from_millis(CODE_LIMIT + 500))?;
     }
     Ok(ending)
