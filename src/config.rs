@@ -53,13 +53,19 @@ impl Environment {
     }
 
     fn get(&self, name: &str) -> Option<String> {
-        let own = std::env::var(name).ok().filter(|v| !v.trim().is_empty());
-        own.or_else(|| self.file.get(name).filter(|v| !v.trim().is_empty()).cloned())
+        self.first(&[name])
+    }
+
+    /// The first of these that is set in the environment, else the first in the file.
+    fn first(&self, names: &[&str]) -> Option<String> {
+        let set = |value: &String| !value.trim().is_empty();
+        let own = names.iter().find_map(|name| std::env::var(name).ok().filter(set));
+        own.or_else(|| names.iter().find_map(|name| self.file.get(*name).filter(|v| set(v)).cloned()))
     }
 
     /// A token: what a file or a copy has added around it is taken off.
-    fn token(&self, name: &str) -> Option<Secret> {
-        self.get(name).and_then(|v| Secret::new(v.trim()))
+    fn token(&self, names: &[&str]) -> Option<Secret> {
+        self.first(names).and_then(|v| Secret::new(v.trim()))
     }
 
     fn list(&self, name: &str) -> Option<Vec<String>> {
@@ -78,7 +84,7 @@ impl Environment {
     #[must_use]
     pub fn admission(&self) -> Admission {
         // The secret is compared as it is: white space may be part of it.
-        let secret = self.get("LLMDEPLOY_SECRET").or_else(|| self.get("secret"));
+        let secret = self.first(&["LLMDEPLOY_SECRET", "secret"]);
         Admission { secret: secret.and_then(|s| Secret::new(&s)), notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS") }
     }
 
@@ -140,8 +146,8 @@ fn resolve(
     if let Some(name) = walk.and_then(|w| w.repo.as_deref()) {
         name::check_repository(name)?;
     }
-    let token = env.token("GH_TOKEN").or_else(|| env.token("GITHUB_TOKEN"));
-    let key = env.token("OPENAI_API_KEY");
+    let token = env.token(&["GH_TOKEN", "GITHUB_TOKEN"]);
+    let key = env.token(&["OPENAI_API_KEY"]);
     let admission = env.admission();
     let own = [
         ("the GitHub token", &token),

@@ -281,6 +281,8 @@ impl Git {
             ("GIT_CONFIG_GLOBAL", null_device().to_owned()),
             ("LC_ALL", "C".to_owned()),
         ];
+        // A transfer that takes too long is the network's fault, anything else is not.
+        let code = if call.remote.is_some() { Code::Network } else { Code::GitFailed };
         let mut words = call.args;
         let mut proxies = false;
         // Kept until the child has ended.
@@ -322,7 +324,7 @@ impl Git {
         }
         let spec = Spec { program: &program, args: words, env, proxies, dir: call.dir, limit: call.limit };
         self.progress.trace(&process::shown(&spec));
-        process::run(&self.children, &spec, call.feed, call.listen).or_code(Code::GitFailed)
+        process::run(&self.children, &spec, call.feed, call.listen).or_code(code)
     }
 }
 

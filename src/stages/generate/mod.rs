@@ -236,7 +236,7 @@ fn finish(
 
 /// The template's page, or `None` where a page by somebody else stays.
 fn page(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<Option<String>> {
-    let round = template::Round { round: task.round, brief: task.brief.clone() };
+    let round = this_round(task);
     let mut rounds = Vec::new();
     let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
     if let Some((base, git_dir)) = brief.base
@@ -266,6 +266,15 @@ fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
         .collect()
 }
 
+/// Characters of a brief that page and README show. More than anybody reads, and a brief of 60 MiB is not held in five copies.
+const SHOWN_BRIEF: usize = 100_000;
+
+fn this_round(task: &Task) -> template::Round {
+    let shown: String =
+        if task.brief.len() > SHOWN_BRIEF { task.brief.chars().take(SHOWN_BRIEF).chain(['…']).collect() } else { task.brief.clone() };
+    template::Round { round: task.round, brief: shown }
+}
+
 /// Files of a repository that are not content of the page.
 fn is_tool_file(path: &str) -> bool {
     matches!(path, "index.html" | "README.md" | "LICENSE" | ".nojekyll")
@@ -287,14 +296,14 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
     let new: Vec<String> = made.keys().filter(|p| !is_tool_file(p.as_str())).chain(attachments.keys()).map(ToString::to_string).collect();
     let readme = match old(1) {
         Some(text) => {
-            let round = template::Round { round: task.round, brief: task.brief.clone() };
+            let round = this_round(task);
             template::readme_round(&String::from_utf8_lossy(text), &round, &new)
         }
         None => {
             let files: BTreeSet<String> =
                 made.keys().chain(attachments.keys()).map(ToString::to_string).chain(["README.md".to_owned()]).collect();
             let files: Vec<String> = files.into_iter().collect();
-            let rounds = vec![template::Round { round: task.round, brief: task.brief.clone() }];
+            let rounds = vec![this_round(task)];
             let site = template::Site { task: &task.task, repo: brief.repo, rounds, assets: assets(attachments) };
             template::readme(&site, &template::ReadmeFacts { repo_url: None, pages_url: None, files: &files })
         }
