@@ -205,7 +205,8 @@ fn real_git() -> std::path::PathBuf {
 
 fn local_repositories(sites: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(sites).into_iter().flatten().flatten();
-    entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.ends_with(".git")).collect()
+    let folders = entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "git"));
+    folders.map(|p| p.display().to_string()).collect()
 }
 
 fn local_commits(repository: &Path) -> Vec<String> {
