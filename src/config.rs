@@ -1,6 +1,6 @@
 //! Flags, environment and `.env` become one [`Setup`]; the only reader of the environment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +21,15 @@ use crate::progress::Progress;
 use crate::secret::Secret;
 use crate::stages::task::{Admission, Task};
 use crate::stages::{check, generate, name, scan};
-use crate::walk::{Goal, Setup};
+use crate::walk::{Errands, Goal, Setup};
 
 /// The environment, with `.env` behind it. An empty variable counts as unset.
 pub struct Environment {
     file: HashMap<String, String>,
 }
+
+/// The variables that hold secrets.
+const SECRETS: [&str; 5] = ["LLMDEPLOY_SECRET", "secret", "GH_TOKEN", "GITHUB_TOKEN", "OPENAI_API_KEY"];
 
 impl Environment {
     /// Reads `--env-file`, or `.env` in the working directory if there is one.
@@ -50,6 +53,19 @@ impl Environment {
             variables.insert(name, value);
         }
         Ok(Self { file: variables })
+    }
+
+    /// With variables that an earlier process has handed over; they stand for its environment.
+    #[must_use]
+    pub fn with(mut self, handed: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.file.extend(handed);
+        self
+    }
+
+    /// The secrets of this process's environment, by the names of their variables. No child may see them.
+    #[must_use]
+    pub fn secrets() -> BTreeMap<&'static str, Option<String>> {
+        SECRETS.into_iter().map(|name| (name, std::env::var(name).ok())).collect()
     }
 
     fn get(&self, name: &str) -> Option<String> {
@@ -88,7 +104,11 @@ impl Environment {
         Admission { secret: secret.and_then(|s| Secret::new(&s)), notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS") }
     }
 
-    fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
+    /// Where runs are kept; absolute.
+    ///
+    /// # Errors
+    /// `config`: no home.
+    pub fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
         let given = flag.cloned().or_else(|| self.get("LLMDEPLOY_STATE_DIR").map(PathBuf::from));
         // The XDG specification: a relative path is invalid and to be ignored.
         let xdg = || self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).map(|p| p.join("llmdeploy"));
@@ -131,17 +151,38 @@ pub fn walk(
 /// # Errors
 /// `config`.
 pub fn notify(env: &Environment, global: &Global, notify: &Notify, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
-    let wishes = Wishes { walk: None, deadline: notify.notify_for, notify_for: Some(notify.notify_for), needs_token: false };
+    let notify_for = notify.notify_for.unwrap_or(600);
+    let wishes = Wishes { walk: None, deadline: notify_for, notify_for: Some(notify_for), needs_token: false };
     resolve(env, global, &wishes, task, said)
 }
 
-fn resolve(
-    env: &Environment,
-    global: &Global,
-    wishes: &Wishes<'_>,
-    task: &Task,
-    (progress, children): (Arc<dyn Progress>, Children),
-) -> Result<Setup> {
+/// The setup of `notify --retry`.
+///
+/// # Errors
+/// `config`.
+pub fn retry(env: &Environment, global: &Global, notify: &Notify, said: (Arc<dyn Progress>, Children)) -> Result<Errands> {
+    // Cron comes again; an evaluator that is down must not keep one process for long.
+    let window = Duration::from_secs(notify.notify_for.unwrap_or(60));
+    let state = env.state_dir(global.state_dir.as_ref())?;
+    Ok(Errands { state, admission: env.admission(), world: world(env, window, said)?, window })
+}
+
+fn world(env: &Environment, total: Duration, (progress, children): (Arc<dyn Progress>, Children)) -> Result<World> {
+    // What is left for the notification when everything before has used up its time.
+    let reserve = Duration::from_secs(30).min(total / 10);
+    let clock = Clock {
+        unit: env.milliseconds("LLMDEPLOY_RETRY_BASE_MS", 1000)?,
+        poll: env.milliseconds("LLMDEPLOY_POLL_MS", 2000)?,
+        answer: env.milliseconds("LLMDEPLOY_TIMEOUT_MS", 15_000)?,
+        deadline: Instant::now() + total.saturating_sub(reserve),
+    };
+    let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
+    let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
+    let git = Git::new(children, Arc::clone(&progress));
+    Ok(World { clock, http, git, progress })
+}
+
+fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
     let walk = wishes.walk;
     if let Some(name) = walk.and_then(|w| w.repo.as_deref()) {
         name::check_repository(name)?;
@@ -157,18 +198,7 @@ fn resolve(
     ];
     let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
     let forge = forge(env, walk, token.clone(), wishes.needs_token)?;
-    let total = Duration::from_secs(wishes.deadline);
-    // What is left for the notification when everything before has used up its time.
-    let reserve = Duration::from_secs(30).min(total / 10);
-    let clock = Clock {
-        unit: env.milliseconds("LLMDEPLOY_RETRY_BASE_MS", 1000)?,
-        poll: env.milliseconds("LLMDEPLOY_POLL_MS", 2000)?,
-        answer: env.milliseconds("LLMDEPLOY_TIMEOUT_MS", 15_000)?,
-        deadline: Instant::now() + total.saturating_sub(reserve),
-    };
-    let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
-    let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
-    let git = Git::new(children, Arc::clone(&progress));
+    let world = world(env, Duration::from_secs(wishes.deadline), said)?;
     Ok(Setup {
         state: env.state_dir(global.state_dir.as_ref())?,
         admission,
@@ -190,7 +220,7 @@ fn resolve(
         scan: scan::Options { own, allowed: allowed(walk)? },
         pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
         notify_for: wishes.notify_for.map(Duration::from_secs),
-        world: World { clock, http, git, progress },
+        world,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The outside world, one file each. They take strings, bytes and paths, never a task.
 
 pub mod askpass;
+pub mod detach;
 pub mod evaluator;
 pub mod forge;
 pub mod git;

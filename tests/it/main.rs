@@ -1,5 +1,7 @@
 //! One integration binary: the real program against a double of the world. A file per promise.
 
+#[cfg(unix)]
+mod crash;
 mod errors;
 mod github;
 mod large;
