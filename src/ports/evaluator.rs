@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::http::{ANSWER_LIMIT, Http, Request, Response, Url};
+use super::http::{ANSWER_LIMIT, Http, Request, Response, Url, masked};
 
 /// Hops that are followed before it counts as a loop.
 const MAX_HOPS: usize = 5;
@@ -54,5 +54,5 @@ fn resolve(base: &Url, location: &str) -> anyhow::Result<Url> {
         l if l.starts_with('/') => format!("{scheme}://{}{l}", base.authority),
         l => l.to_owned(),
     };
-    Url::parse(&text).map_err(|why| anyhow::anyhow!("{} redirects to {text:?}: {why}", base.authority))
+    Url::parse(&text).map_err(|why| anyhow::anyhow!("{} redirects to {}: {why}", base.authority, masked(&text)))
 }

@@ -411,10 +411,16 @@ impl<'a> Walk<'a> {
     fn commit(&mut self) -> Result<Commit> {
         self.enter(Stage::Commit);
         let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
-        let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
+        let (setup, task, git_dir, description) = (self.setup, self.task, self.git_dir(), self.description());
         let step = self.journal.step(step::COMMIT, || {
             let author = setup.forge.author(&setup.world)?;
-            let place = commit::Place { git_dir: &git_dir, parent: app.record.base.as_ref(), author: &author, date: self.run.started_at };
+            let place = commit::Place {
+                git_dir: &git_dir,
+                parent: app.record.base.as_ref(),
+                author: &author,
+                description: &description,
+                date: self.run.started_at,
+            };
             commit::make(&setup.world, task, app, &setup.scan, &place)
         })?;
         setup.world.progress.done(Stage::Commit, step.value.sha.as_str());
