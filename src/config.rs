@@ -178,7 +178,8 @@ fn world(env: &Environment, total: Duration, (progress, children): (Arc<dyn Prog
     };
     let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
-    let git = Git::new(children, Arc::clone(&progress));
+    // A remote that unpacks a large push says so every few seconds, so two answers' time is enough to tell that it hangs.
+    let git = Git::new(children, Arc::clone(&progress), clock.answer * 2);
     Ok(World { clock, http, git, progress })
 }
 

@@ -19,7 +19,8 @@ pub fn post(http: &Http, url: &Url, body: &[u8], timeout: Duration, allowed: &dy
     for _ in 0..=MAX_HOPS {
         let headers = [("Content-Type", "application/json"), ("Accept", "application/json, */*")];
         let request = Request { method: "POST", url: at.as_str(), headers: &headers, body: Some(body), timeout, limit: ANSWER_LIMIT };
-        let response = http.send(&request)?;
+        // A status of 2xx is what counts; an answer that breaks off behind it was given all the same.
+        let response = http.send_for_status(&request)?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
         }

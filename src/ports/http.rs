@@ -104,8 +104,20 @@ impl Http {
     /// # Errors
     /// No complete answer: not connected, timed out, reset, cut off, larger than the limit.
     pub fn send(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.traced(request, true)
+    }
+
+    /// Makes one request of which only status and headers matter: the body is what has come of it.
+    ///
+    /// # Errors
+    /// No answer: not connected, timed out, reset.
+    pub fn send_for_status(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.traced(request, false)
+    }
+
+    fn traced(&self, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
         let started = Instant::now();
-        let result = self.exchange(request);
+        let result = self.exchange(request, whole);
         let outcome = match &result {
             Ok(r) => r.status.to_string(),
             Err(e) => format!("{e:#}"),
@@ -114,7 +126,7 @@ impl Http {
         result
     }
 
-    fn exchange(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+    fn exchange(&self, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
         let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
         // A request to this machine, with what it carries, must not make a detour over somebody else's.
         let agent = if uri.host().is_some_and(is_loopback) { &self.direct } else { &self.through_proxy };
@@ -130,8 +142,11 @@ impl Http {
         .with_context(failed)?;
         let headers = response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
         let mut body = Vec::new();
-        response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
-        if body.len() as u64 > request.limit {
+        let read = response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body);
+        if whole {
+            read.with_context(failed)?;
+        }
+        if whole && body.len() as u64 > request.limit {
             return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
         }
         Ok(Response { status: response.status().as_u16(), headers, body })

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod crash;
 mod errors;
+mod faults;
 mod github;
 mod large;
 mod layering;

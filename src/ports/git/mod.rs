@@ -40,6 +40,8 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 pub struct Git {
     children: Children,
     progress: Arc<dyn Progress>,
+    /// How long a transfer may stand still.
+    patience: Duration,
 }
 
 /// Where to fetch from and push to.
@@ -96,8 +98,8 @@ pub fn is_repository(dir: &Path) -> bool {
 
 impl Git {
     #[must_use]
-    pub fn new(children: Children, progress: Arc<dyn Progress>) -> Self {
-        Self { children, progress }
+    pub fn new(children: Children, progress: Arc<dyn Progress>, patience: Duration) -> Self {
+        Self { children, progress, patience }
     }
 
     /// Makes a bare repository, or leaves the one that is there as it is, but for the locks of a git that was killed.
@@ -310,7 +312,7 @@ impl Git {
                     config.push(("http.followRedirects", "false".to_owned()));
                     // A transfer that stands still is given up, so that the walk's deadline is not spent on it.
                     config.push(("http.lowSpeedLimit", "1".to_owned()));
-                    config.push(("http.lowSpeedTime", "30".to_owned()));
+                    config.push(("http.lowSpeedTime", self.patience.as_secs().max(1).to_string()));
                     words.push(match token {
                         Some(token) => {
                             let server = askpass::Server::start(authority, token).or_code(Code::Internal)?;
