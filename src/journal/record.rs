@@ -108,6 +108,14 @@ impl Journal {
         self.dir.join("repo.git")
     }
 
+    /// Removes the run's own repository.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn forget_git(&self) -> Result<()> {
+        remove_dir(&self.git_dir())
+    }
+
     /// # Errors
     /// `state`.
     pub fn read<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Result<Option<T>> {

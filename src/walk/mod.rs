@@ -232,8 +232,16 @@ impl<'a> Walk<'a> {
         let error = unreadable.or(error);
         document.resumed_from = self.resumed_from;
         conclude(document, error.as_ref(), self.stage);
-        let unkept = outcome::keep(&self.journal, self.run.started_at, document);
+        let unkept = outcome::keep(&self.journal, self.run.started_at, document).and_then(|()| self.let_go_of_refused(error.as_ref()));
         error.or(unkept.err())
+    }
+
+    /// A task that was refused and never pushed must not stand in the way of the right one under the same four values.
+    fn let_go_of_refused(&self, error: Option<&Error>) -> Result<()> {
+        if error.is_some_and(|e| e.code == Code::InvalidTask) && self.journal.read::<Step<Push>>(step::PUSH)?.is_none() {
+            return self.journal.forget(&["run"]);
+        }
+        Ok(())
     }
 
     /// Keeps for `status` what became of a walk that did not mean to go to the end.
@@ -242,6 +250,7 @@ impl<'a> Walk<'a> {
         outcome::fill(&self.journal, check::unknown(self.task), &mut document)?;
         conclude(&mut document, result.as_ref().err(), self.stage);
         outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
+        self.let_go_of_refused(result.as_ref().err())?;
         result
     }
 
@@ -412,7 +421,21 @@ impl<'a> Walk<'a> {
         self.enter(Stage::Commit);
         let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
         let (setup, task, git_dir, description) = (self.setup, self.task, self.git_dir(), self.description());
+        let lost = |commit: &Step<Commit>| !setup.world.git.has(&git_dir, &commit.value.sha);
+        if self.journal.read::<Step<Commit>>(step::COMMIT)?.is_some_and(|c| lost(&c)) {
+            self.journal.forget(&[step::COMMIT])?;
+        }
         let step = self.journal.step(step::COMMIT, || {
+            match &app.record.base {
+                // Whatever is there is of a process that died, and the commit is the same each time it is made.
+                None => self.journal.forget_git()?,
+                Some(base) if setup.world.git.has(&git_dir, base) => {}
+                Some(_) => {
+                    // What it builds on is on the remote still.
+                    self.journal.forget_git()?;
+                    deploy::look(&setup.world, task, &self.target(&git_dir, &description))?;
+                }
+            }
             let author = setup.forge.author(&setup.world)?;
             let place = commit::Place {
                 git_dir: &git_dir,

@@ -2,15 +2,18 @@
 
 #[cfg(unix)]
 mod crash;
+mod damage;
 mod errors;
 mod faults;
 mod github;
 mod large;
+mod later;
 mod layering;
 mod notify;
 mod output;
 mod readme;
 mod run;
 mod secrets;
+mod side_by_side;
 mod walk;
 mod world;

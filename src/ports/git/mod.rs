@@ -34,6 +34,10 @@ const FETCHED: &str = "refs/llmdeploy/remote";
 /// Held while a process brings the folder of a local page up to date; no lock of git's.
 pub const OWN_LOCK: &str = "llmdeploy.lock";
 
+/// How often a repository is made that another process is making, too.
+const INIT_TRIES: u32 = 5;
+const BETWEEN_INITS: Duration = Duration::from_millis(50);
+
 /// A first object database command takes milliseconds; a slow disk gets this.
 const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
@@ -107,12 +111,30 @@ impl Git {
     /// # Errors
     /// `git_missing`, `git_failed`.
     pub fn init(&self, dir: &Path) -> Result<()> {
-        locks::clear(dir).with_context(|| format!("removing the locks of a dead git in {}", dir.display())).or_code(Code::GitFailed)?;
-        if is_repository(dir) {
-            return Ok(());
-        }
+        let clear =
+            || locks::clear(dir).with_context(|| format!("removing the locks of a dead git in {}", dir.display())).or_code(Code::GitFailed);
+        clear()?;
         let words = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--"];
-        self.ok(Call { args: args(words).into_iter().chain([dir.into()]).collect(), ..Call::default() }).map(drop)
+        let mut tries = 1;
+        while !is_repository(dir) {
+            let made = self.ok(Call { args: args(words).into_iter().chain([dir.into()]).collect(), ..Call::default() });
+            match made {
+                // Another process is making it at the same time.
+                Err(e) if e.code == Code::GitFailed && tries < INIT_TRIES => std::thread::sleep(BETWEEN_INITS),
+                made => return made.map(drop),
+            }
+            tries += 1;
+            clear()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the commit is in the repository, and the repository can be read.
+    #[must_use]
+    pub fn has(&self, dir: &Path, commit: &Sha) -> bool {
+        let object = format!("{commit}^{{commit}}");
+        let call = Call { dir: Some(dir), args: args(["cat-file", "-e", object.as_str()]), ..Call::default() };
+        is_repository(dir) && self.call(call).is_ok_and(|output| output.status.success())
     }
 
     /// Makes a commit on top of `parent` in one process, without index or work tree. The same draft makes the same sha.
