@@ -104,39 +104,46 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
 /// All that one host is to be told: each once, then again those that it did not take, with growing pauses.
 fn serve(errands: &Errands, mut queue: VecDeque<Errand>, until: Instant) -> BTreeMap<usize, Account> {
     let mut done = BTreeMap::new();
-    let mut not_before = Instant::now();
+    let mut not_before: Option<Instant> = None;
     let mut rounds = 0;
     loop {
         let mut left = VecDeque::new();
         while let Some(errand) = queue.pop_front() {
             // The first is tried in any case: with a window of nothing, each host is asked once.
-            let time_is_up = not_before > until || Instant::now() > until && !done.is_empty();
+            let time_is_up = not_before.is_some_and(|at| at > until) || Instant::now() > until && !done.is_empty();
             if time_is_up {
                 done.entry(errand.place).or_insert_with(|| account(errand.identity.clone(), Some(not_yet(not_before))));
                 left.push_back(errand);
                 continue;
             }
-            std::thread::sleep(not_before.saturating_duration_since(Instant::now()));
+            std::thread::sleep(remaining(not_before));
             let (result, again) = attempt(errands, &errand);
             done.insert(errand.place, result);
             if let Again::In(asked) = again {
-                not_before = asked.map_or(not_before, |wait| Instant::now() + wait);
+                not_before = asked.map(|wait| Instant::now() + wait).or(not_before);
                 left.push_back(errand);
             }
         }
         rounds += 1;
-        let next = not_before.max(Instant::now() + policy::pause(errands.world.clock.unit, rounds));
-        if left.is_empty() || next >= until {
+        let pause = policy::pause(errands.world.clock.unit, rounds).max(remaining(not_before));
+        if left.is_empty() || pause >= until.saturating_duration_since(Instant::now()) {
             return done;
         }
-        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        std::thread::sleep(pause);
         queue = left;
     }
 }
 
-fn not_yet(not_before: Instant) -> Error {
-    let wait = not_before.saturating_duration_since(Instant::now()).as_secs();
-    Error::new(Code::NotifyPending, format!("the evaluator asks to wait {wait} s more, or does not answer in time"))
+fn remaining(not_before: Option<Instant>) -> Duration {
+    not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+}
+
+fn not_yet(not_before: Option<Instant>) -> Error {
+    let message = match remaining(not_before).as_secs() {
+        0 => "the evaluator takes too long to answer for others".to_owned(),
+        wait => format!("the evaluator asks to wait {wait} s more"),
+    };
+    Error::new(Code::NotifyPending, message).hint("run the same command again later")
 }
 
 /// Whether to try again, and what the host has asked for.
