@@ -19,7 +19,7 @@ use crate::run::{Bench, Ran, data_uri, finish};
 use crate::world::{Fault, Handle, Kind, Match, Service};
 
 /// Points worked on at a time: they wait for processes and for each other's disks.
-const WORKERS: usize = 4;
+const WORKERS: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Forge {
@@ -229,7 +229,7 @@ fn try_point(point: Point) -> Result<bool, String> {
 /// Every moment of one walk: what it takes undisturbed tells how many there are.
 fn moments(forge: Forge, round: u64) -> Vec<Moment> {
     /// Time slices of one walk.
-    const SLICES: u32 = 10;
+    const SLICES: u32 = 8;
     let stand = Stand::new(Point { forge, round, moment: Moment::Never, state_lost: false });
     let (killed, took) = stand.walk();
     assert!(!killed);

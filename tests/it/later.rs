@@ -152,7 +152,9 @@ fn detached_runs_go_on_by_themselves() {
     let secret = "s3cr3t-of-the-course";
     let (go, wait) = mpsc::channel::<()>();
     bench.world.configure(|s| s.secrets.push(secret.to_owned()));
-    bench.world.before(Match::user(), 1, move |_: &Handle| drop(wait.recv_timeout(Duration::from_secs(30))));
+    bench.world.before(Match::user(), 1, move |_: &Handle| {
+        let _ = wait.recv_timeout(Duration::from_secs(30));
+    });
     let task = bench.task(json!({"secret": secret}));
     let detached = || bench.go_env("run", &task, &["--detach"], &[("LLMDEPLOY_SECRET", secret)]);
     let started = Instant::now();

@@ -77,7 +77,7 @@ fn both(first: &dyn Fn() -> Command, second: &dyn Fn() -> Command) -> [Value; 2]
     done
 }
 
-fn with_file(bench: &Bench, name: &str, over: Value) -> Value {
+fn with_file(bench: &Bench, name: &str, over: &Value) -> Value {
     let mut task = bench.task(json!({"attachments": [{"name": name, "url": data_uri("text/csv", b"a,b\n1,2\n")}]}));
     task.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
     task
@@ -87,8 +87,8 @@ fn with_file(bench: &Bench, name: &str, over: Value) -> Value {
 fn both_rounds_of_one_task() {
     for _ in 0..3 {
         let bench = Bench::new();
-        let one = with_file(&bench, "one.csv", json!({}));
-        let two = with_file(&bench, "two.csv", json!({"round": 2, "nonce": "n-2"}));
+        let one = with_file(&bench, "one.csv", &json!({}));
+        let two = with_file(&bench, "two.csv", &json!({"round": 2, "nonce": "n-2"}));
         both(&|| command(&bench, "r1", &one, &[]), &|| command(&bench, "r2", &two, &[]));
         assert_eq!(bench.world.repos().len(), 1);
         assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 2);
@@ -105,8 +105,8 @@ fn two_tasks_in_one_repository() {
         let bench = Bench::new();
         let sites = bench.path("sites").display().to_string();
         let options: Vec<&str> = if local { vec!["--repo", "both", "--local", &sites] } else { vec!["--repo", "both"] };
-        let one = with_file(&bench, "one.csv", json!({"task": "first"}));
-        let two = with_file(&bench, "two.csv", json!({"task": "second"}));
+        let one = with_file(&bench, "one.csv", &json!({"task": "first"}));
+        let two = with_file(&bench, "two.csv", &json!({"task": "second"}));
         both(&|| command(&bench, "t1", &one, &options), &|| command(&bench, "t2", &two, &options));
         if local {
             for name in ["one.csv", "two.csv"] {
