@@ -8,13 +8,14 @@ use serde_json::value::RawValue;
 
 use super::{Said, read};
 use crate::cli::{Global, Notify, Prune, Status};
-use crate::clock::unix_now;
+use crate::clock::{rfc3339_now, unix_now};
 use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::{outbox, prune as journal, summary};
 use crate::report;
 use crate::stages::task::Task;
 use crate::values::RunId;
+use crate::views::dashboard;
 use crate::views::status::{self, Seen, Standing};
 use crate::walk::document::{ErrorDocument, Failure, RunDocument};
 use crate::walk::{self};
@@ -28,6 +29,11 @@ pub fn status(global: &Global, args: &Status) -> Result<u8> {
         Asked::One(seen) => std::slice::from_ref(seen.as_ref()),
         Asked::All(seen) => seen,
     };
+    if let Some(file) = &args.html {
+        let written = std::fs::write(file, dashboard::page(all, &rfc3339_now()));
+        let failed = |e: &Error| report::document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
+        written.with_context(|| format!("writing --html {}", file.display())).or_code(Code::Usage).inspect_err(failed)?;
+    }
     if report::on_terminal() {
         report::text(&status::table(all));
     } else {

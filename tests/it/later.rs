@@ -48,6 +48,12 @@ fn status_of_one_and_of_all() {
     let failed = bench.go("run", &bench.task(json!({"task": "refused"})), &[]).fails(1, "push_rejected");
     let all = status(&bench, &[]).exits(1).json();
     assert_eq!(of(&all, &failed["run"]), failed);
+
+    let page = bench.path("dashboard.html");
+    bench.run(["status", "--html", &page.display().to_string()]).exits(1);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("1 finished") && page.contains("1 on the way") && page.contains("1 failed"), "{page}");
+    assert!(page.contains(result.json()["pages_url"].as_str().unwrap()), "{page}");
 }
 
 #[test]
