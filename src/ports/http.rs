@@ -58,6 +58,20 @@ impl Response {
     }
 }
 
+/// An answer that is still coming.
+pub struct Stream {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Box<dyn Read>,
+}
+
+impl Stream {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+}
+
 /// An answer that is larger than the caller wants to read; asking again will not help.
 #[derive(Debug)]
 pub struct TooLarge {
@@ -114,7 +128,25 @@ impl Http {
         result
     }
 
-    fn exchange(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+    /// Makes one request whose answer is read bit by bit as it comes. `idle`: the longest silence, before the answer and in
+    /// it. `timeout` and `limit` hold for the whole; reading on after either is an error.
+    ///
+    /// # Errors
+    /// No answer at all.
+    pub fn stream(&self, request: &Request<'_>, idle: Duration) -> anyhow::Result<Stream> {
+        let started = Instant::now();
+        let result = self.begin(request, Some(idle));
+        let outcome = match &result {
+            Ok(r) => r.status().as_u16().to_string(),
+            Err(e) => format!("{e:#}"),
+        };
+        self.progress.trace(&format!("{} {} → {outcome} ({} ms)", request.method, masked(request.url), started.elapsed().as_millis()));
+        let response = result?;
+        let (status, headers) = (response.status().as_u16(), headers(&response));
+        Ok(Stream { status, headers, body: Box::new(response.into_body().into_reader().take(request.limit)) })
+    }
+
+    fn begin(&self, request: &Request<'_>, idle: Option<Duration>) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
         let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
         // A request to this machine, with what it carries, must not make a detour over somebody else's.
         let agent = if uri.host().is_some_and(is_loopback) { &self.direct } else { &self.through_proxy };
@@ -122,13 +154,17 @@ impl Http {
         for (name, value) in request.headers {
             builder = builder.header(*name, *value);
         }
-        let failed = || format!("{} {}", request.method, masked(request.url));
-        let mut response = match request.body {
-            Some(body) => run(agent, builder.body(body)?, request.timeout),
-            None => run(agent, builder.body(())?, request.timeout),
+        match request.body {
+            Some(body) => run(agent, builder.body(body)?, request.timeout, idle),
+            None => run(agent, builder.body(())?, request.timeout, idle),
         }
-        .with_context(failed)?;
-        let headers = response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
+        .with_context(|| format!("{} {}", request.method, masked(request.url)))
+    }
+
+    fn exchange(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        let failed = || format!("{} {}", request.method, masked(request.url));
+        let mut response = self.begin(request, None)?;
+        let headers = headers(&response);
         let mut body = Vec::new();
         response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
         if body.len() as u64 > request.limit {
@@ -142,8 +178,13 @@ fn run<B: ureq::AsSendBody>(
     agent: &ureq::Agent,
     request: ureq::http::Request<B>,
     timeout: Duration,
+    idle: Option<Duration>,
 ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).build())
+    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).timeout_per_read(idle).build())
+}
+
+fn headers(response: &ureq::http::Response<ureq::Body>) -> Vec<(String, String)> {
+    response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect()
 }
 
 fn roots(file: &std::path::Path) -> anyhow::Result<RootCerts> {

@@ -6,6 +6,7 @@ pub mod forge;
 pub mod git;
 pub mod github;
 pub mod http;
+pub mod llm;
 pub mod local;
 pub mod process;
 pub mod retry;
