@@ -5,6 +5,7 @@
 
 mod download;
 mod license;
+mod llm;
 mod place;
 mod site;
 mod template;

@@ -1,0 +1,2 @@
+//! The app as a language model makes it.
+pub mod reply;
