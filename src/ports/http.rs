@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
+
+use super::address::{self, PublicOnly};
 
 use crate::progress::Progress;
 
@@ -20,6 +23,9 @@ pub const ANSWER_LIMIT: u64 = 8 << 20;
 pub struct Http {
     through_proxy: ureq::Agent,
     direct: ureq::Agent,
+    /// Connects to public addresses only.
+    public: ureq::Agent,
+    has_proxy: bool,
     progress: Arc<dyn Progress>,
 }
 
@@ -96,7 +102,7 @@ impl Http {
             Some(file) => TlsConfig::builder().root_certs(roots(file)?).build(),
             None => TlsConfig::default(),
         };
-        let agent = |proxy: Option<ureq::Proxy>| {
+        let config = |proxy: Option<ureq::Proxy>| {
             ureq::Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
@@ -108,9 +114,11 @@ impl Http {
                 // Servers drop idle connections after 5 s (node) and more; a POST on such a one would fail for nothing.
                 .max_idle_age(Duration::from_secs(3))
                 .build()
-                .into()
         };
-        Ok(Self { through_proxy: agent(ureq::Proxy::try_from_env()), direct: agent(None), progress })
+        let proxy = ureq::Proxy::try_from_env();
+        let public = ureq::Agent::with_parts(config(None), DefaultConnector::default(), PublicOnly::default());
+        let has_proxy = proxy.is_some();
+        Ok(Self { through_proxy: config(proxy).into(), direct: config(None).into(), public, has_proxy, progress })
     }
 
     /// Makes one request.
@@ -118,8 +126,33 @@ impl Http {
     /// # Errors
     /// No complete answer: not connected, timed out, reset, cut off, larger than the limit.
     pub fn send(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send_by(self.agent(request.url), request)
+    }
+
+    /// As [`Http::send`], but never to a private, loopback or link-local address, by whatever name.
+    ///
+    /// # Errors
+    /// As [`Http::send`], and for such an address.
+    pub fn send_public(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        if !self.has_proxy {
+            return self.send_by(&self.public, request);
+        }
+        let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+        if uri.host().is_none_or(address::is_private_host) {
+            bail!("its address is private, loopback or link-local");
+        }
+        self.send_by(&self.through_proxy, request)
+    }
+
+    /// A request to this machine, with what it carries, must not make a detour over somebody else's.
+    fn agent(&self, url: &str) -> &ureq::Agent {
+        let local = url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback));
+        if local { &self.direct } else { &self.through_proxy }
+    }
+
+    fn send_by(&self, agent: &ureq::Agent, request: &Request<'_>) -> anyhow::Result<Response> {
         let started = Instant::now();
-        let result = self.exchange(request);
+        let result = exchange(agent, request);
         let outcome = match &result {
             Ok(r) => r.status.to_string(),
             Err(e) => format!("{e:#}"),
@@ -135,7 +168,7 @@ impl Http {
     /// No answer at all.
     pub fn stream(&self, request: &Request<'_>, idle: Duration) -> anyhow::Result<Stream> {
         let started = Instant::now();
-        let result = self.begin(request, Some(idle));
+        let result = begin(self.agent(request.url), request, Some(idle));
         let outcome = match &result {
             Ok(r) => r.status().as_u16().to_string(),
             Err(e) => format!("{e:#}"),
@@ -145,33 +178,31 @@ impl Http {
         let (status, headers) = (response.status().as_u16(), headers(&response));
         Ok(Stream { status, headers, body: Box::new(response.into_body().into_reader().take(request.limit)) })
     }
+}
 
-    fn begin(&self, request: &Request<'_>, idle: Option<Duration>) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
-        let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
-        // A request to this machine, with what it carries, must not make a detour over somebody else's.
-        let agent = if uri.host().is_some_and(is_loopback) { &self.direct } else { &self.through_proxy };
-        let mut builder = ureq::http::Request::builder().method(request.method).uri(uri);
-        for (name, value) in request.headers {
-            builder = builder.header(*name, *value);
-        }
-        match request.body {
-            Some(body) => run(agent, builder.body(body)?, request.timeout, idle),
-            None => run(agent, builder.body(())?, request.timeout, idle),
-        }
-        .with_context(|| format!("{} {}", request.method, masked(request.url)))
+fn begin(agent: &ureq::Agent, request: &Request<'_>, idle: Option<Duration>) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
+    let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+    let mut builder = ureq::http::Request::builder().method(request.method).uri(uri);
+    for (name, value) in request.headers {
+        builder = builder.header(*name, *value);
     }
+    match request.body {
+        Some(body) => run(agent, builder.body(body)?, request.timeout, idle),
+        None => run(agent, builder.body(())?, request.timeout, idle),
+    }
+    .with_context(|| format!("{} {}", request.method, masked(request.url)))
+}
 
-    fn exchange(&self, request: &Request<'_>) -> anyhow::Result<Response> {
-        let failed = || format!("{} {}", request.method, masked(request.url));
-        let mut response = self.begin(request, None)?;
-        let headers = headers(&response);
-        let mut body = Vec::new();
-        response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
-        if body.len() as u64 > request.limit {
-            return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
-        }
-        Ok(Response { status: response.status().as_u16(), headers, body })
+fn exchange(agent: &ureq::Agent, request: &Request<'_>) -> anyhow::Result<Response> {
+    let failed = || format!("{} {}", request.method, masked(request.url));
+    let mut response = begin(agent, request, None)?;
+    let headers = headers(&response);
+    let mut body = Vec::new();
+    response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
+    if body.len() as u64 > request.limit {
+        return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
     }
+    Ok(Response { status: response.status().as_u16(), headers, body })
 }
 
 fn run<B: ureq::AsSendBody>(

@@ -1,5 +1,6 @@
 //! The outside world, one file each. They take strings, bytes and paths, never a task.
 
+pub mod address;
 pub mod askpass;
 pub mod evaluator;
 pub mod forge;
