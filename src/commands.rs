@@ -27,6 +27,12 @@ type Said = (Arc<dyn Progress>, Children);
 #[must_use]
 pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Option<Error> {
     let (global, said) = (&cli.global, (progress, children));
+    if let Command::Run(args) | Command::Deploy(args) | Command::Commit(args) | Command::Generate(Generate { walk: args, .. }) =
+        &cli.command
+        && args.model.print_prompt
+    {
+        return print_prompt(global, args, said);
+    }
     match &cli.command {
         Command::Run(args) => walk_to(global, args, Goal::Notify, said),
         Command::Deploy(args) => walk_to(global, args, Goal::Deploy, said),
@@ -41,6 +47,17 @@ fn walk_to(global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error
         Ok((setup, task)) => walk::run(&setup, &task, goal),
         Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
     })
+}
+
+/// The prompt is text that was asked for, as help is: it stands in the place of the document.
+fn print_prompt(global: &Global, args: &Walk, said: Said) -> Option<Error> {
+    match begin(global, args, Goal::Generate, said).and_then(|(setup, task)| walk::prompt(&setup, &task)) {
+        Ok(text) => {
+            report::text(&text);
+            None
+        }
+        Err(e) => print((ErrorDocument::of(&e), Some(e))),
+    }
 }
 
 fn commit(global: &Global, args: &Walk, said: Said) -> Option<Error> {

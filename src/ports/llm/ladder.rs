@@ -11,6 +11,7 @@ pub(super) const STEPS: u32 = 7;
 
 /// What a server has refused so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own to leave out")]
 pub(super) struct Refused {
     pub max_completion_tokens: bool,
     pub max_tokens: bool,

@@ -45,7 +45,7 @@ impl Endpoint {
     /// Says what is wrong with it.
     pub fn parse(text: &str, home: &Endpoint) -> Result<Self, String> {
         // A model's name may hold an @ itself (`@cf/meta/llama`, `model@version`).
-        let at = text.match_indices('@').map(|(at, _)| at).find(|at| text[at + 1..].contains("://"));
+        let at = text.find("@http://").or_else(|| text.find("@https://"));
         let (model, base) = match at {
             Some(at) => (&text[..at], base_url(&text[at + 1..])?),
             None => (text, home.base.clone()),

@@ -130,7 +130,7 @@ pub(super) fn answer(stream: Stream, model: &str, progress: &dyn Progress) -> Re
     let mut trouble = error_of(&value).unwrap_or_else(|| Trouble { message: head(text.trim(), 200).to_owned(), ..Trouble::default() });
     trouble.status = Some(status);
     head(&text, EXCERPT).clone_into(&mut trouble.body);
-    trouble.message = format!("{status} {}", trouble.message).trim_end().to_owned();
+    trouble.message.insert_str(0, &format!("{status} "));
     (trouble.wait, trouble.should_retry) = (wait, should_retry);
     Err(trouble)
 }
@@ -286,7 +286,7 @@ fn usage(value: &Value) -> Option<Usage> {
 }
 
 fn head(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+    &text[..crate::values::boundary(text, bytes)]
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl<'a> Calls<'a> {
             return Ok(answer);
         }
         if let Some(dir) = &self.model.replay {
-            return Err(Stop::Error(self.not_recorded(dir, &request)));
+            return Err(Stop::Error(not_recorded(dir, &request)));
         }
         self.require_budget(&request)?;
         let started = Instant::now();
@@ -203,29 +203,28 @@ impl<'a> Calls<'a> {
         };
         messages.iter().map(|m| Message { text: clean(&m.text), ..m.clone() }).collect()
     }
+}
 
-    /// Names the recording that is most like the request, and the first line in which they differ.
-    fn not_recorded(&self, dir: &Path, request: &[Said]) -> Error {
-        let text = |said: &[Said]| {
-            said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n")
-        };
-        let here = text(request);
-        let all = read_all(dir).unwrap_or_default();
-        let near = all.iter().map(|(name, call)| {
-            let there = text(&call.request);
-            let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
-            (same, name, there)
-        });
-        let detail = match near.max_by_key(|(same, ..)| *same) {
-            None => "it holds no recordings".to_owned(),
-            Some((same, name, there)) => {
-                let line = |text: &str| text.lines().nth(same).map_or_else(|| "nothing more".to_owned(), |l| format!("{:?}", shorten(l)));
-                format!("the nearest is {name}, which differs in line {}: recorded {}, asked {}", same + 1, line(&there), line(&here))
-            }
-        };
-        Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display()))
-            .hint("record it: run the same command with --record DIR instead of --replay, and a model")
-    }
+/// Names the recording that is most like the request, and the first line in which they differ.
+fn not_recorded(dir: &Path, request: &[Said]) -> Error {
+    let text =
+        |said: &[Said]| said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n");
+    let here = text(request);
+    let all = read_all(dir).unwrap_or_default();
+    let near = all.iter().map(|(name, call)| {
+        let there = text(&call.request);
+        let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
+        (same, name, there)
+    });
+    let detail = match near.max_by_key(|(same, ..)| *same) {
+        None => "it holds no recordings".to_owned(),
+        Some((same, name, there)) => {
+            let line = |text: &str| text.lines().nth(same).map_or_else(|| "nothing more".to_owned(), |l| format!("{:?}", shorten(l)));
+            format!("the nearest is {name}, which differs in line {}: recorded {}, asked {}", same + 1, line(&there), line(&here))
+        }
+    };
+    Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display()))
+        .hint("record it: run the same command with --record DIR instead of --replay, and a model")
 }
 
 fn shorten(line: &str) -> String {

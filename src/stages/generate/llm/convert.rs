@@ -55,16 +55,16 @@ fn cell(data: &Data) -> String {
         Data::Bool(yes) => if *yes { "True" } else { "False" }.to_owned(),
         Data::DateTime(when) if when.is_datetime() => {
             let (year, month, day, hour, minute, second, milli) = when.to_ymd_hms_milli();
-            let date = format!("{year:04}-{month:02}-{day:02}");
+            let day_only = format!("{year:04}-{month:02}-{day:02}");
             match (hour, minute, second, milli) {
-                (0, 0, 0, 0) => date,
-                (_, _, _, 0) => format!("{date} {hour:02}:{minute:02}:{second:02}"),
-                _ => format!("{date} {hour:02}:{minute:02}:{second:02}.{milli:03}"),
+                (0, 0, 0, 0) => day_only,
+                (_, _, _, 0) => format!("{day_only} {hour:02}:{minute:02}:{second:02}"),
+                _ => format!("{day_only} {hour:02}:{minute:02}:{second:02}.{milli:03}"),
             }
         }
         Data::DateTime(span) => span.as_f64().to_string(),
         Data::DateTimeIso(text) | Data::DurationIso(text) | Data::String(text) => text.clone(),
-        other => other.to_string(),
+        Data::Error(error) => error.to_string(),
     }
 }
 

@@ -251,11 +251,7 @@ fn shape_of(brief: &str, path: &str) -> Vec<String> {
     for c in rest[open..].chars() {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
-            (Some(_), c) => {
-                if depth == 1 && !after_key {
-                    word.push(c);
-                }
-            }
+            (Some(_), c) if depth == 1 && !after_key => word.push(c),
             (None, '"' | '\'') => quote = Some(c),
             (None, '{' | '[' | '(') => depth += 1,
             (None, '}' | ']' | ')') => {

@@ -81,7 +81,7 @@ fn about(shown: &Shown<'_>) -> About {
         let mut rows =
             csv::ReaderBuilder::new().flexible(true).delimiter(if ends(&[".tsv"]) { b'\t' } else { b',' }).from_reader(text.as_bytes());
         let columns: Vec<String> = rows.headers().map(|h| h.iter().map(|c| format!("{c:?}")).collect()).unwrap_or_default();
-        let _ = write!(facts, ", columns: {}; {} rows below the heading", columns.join(", "), rows.records().filter(Result::is_ok).count());
+        let _ = write!(facts, ", columns: {}; {} rows below the heading", columns.join(", "), rows.records().flatten().count());
     } else if ends(&[".json"])
         && let Ok(value) = serde_json::from_str::<serde_json::Value>(&text)
     {
@@ -152,7 +152,7 @@ pub fn deployed(files: &[(String, Vec<u8>)], skip: &BTreeSet<&str>) -> String {
 
 /// A text between lines that name it; gives back how much of it there is.
 fn quote(out: &mut String, path: &str, text: &str, limit: usize) -> usize {
-    let head = &text[..text.floor_char_boundary(limit)];
+    let head = super::head(text, limit);
     let cut = if head.len() < text.len() { format!("\n[cut: {} of {} bytes are shown]", head.len(), text.len()) } else { String::new() };
     let newline = if head.ends_with('\n') || head.is_empty() { "" } else { "\n" };
     let _ = writeln!(out, "----- begin {path} -----\n{head}{newline}----- end {path} -----{cut}");

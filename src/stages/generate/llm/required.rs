@@ -112,7 +112,7 @@ pub fn required(task: &Task) -> Required {
             }
             if low.contains("convert") {
                 let sheet = words(sentence).filter(|w| is_sheet(w)).find_map(|w| RelPath::parse(w).ok());
-                let csv = paths.iter().find(|p| p.as_str().ends_with(".csv"));
+                let csv = paths.iter().find(|p| p.as_str().to_ascii_lowercase().ends_with(".csv"));
                 found.conversions.extend(sheet.zip(csv.cloned()));
             }
             for path in paths.into_iter().filter(|p| is_wanted(p.as_str(), sentence)) {
@@ -169,7 +169,7 @@ fn is_wanted(path: &str, sentence: &str) -> bool {
     let low = sentence.to_ascii_lowercase();
     let listed = sentence.trim_start().trim_start_matches(['-', '*', ' ', '`']).starts_with(path);
     !LIBRARIES.contains(&stem.to_ascii_lowercase().as_str())
-        && !stem.ends_with(".min")
+        && !low.contains(".min.js")
         && (listed || MAKING.iter().any(|m| low.contains(m)))
 }
 

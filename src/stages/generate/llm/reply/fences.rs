@@ -59,7 +59,7 @@ fn closing(lines: &[&str], start: usize, fence: &str, nests: bool) -> Option<usi
     None
 }
 
-/// The path in a line that is little else: `**index.html**`, `### File: \`css/a.css\``, `2. index.html:`.
+/// The path in a line that is little else: `**index.html**`, `### File: css/a.css`, `2. index.html:`.
 fn named(line: &str) -> Option<&str> {
     let words: Vec<&str> = line.split_whitespace().map(bare).filter(|w| !w.is_empty()).collect();
     let mut paths = words.iter().filter(|w| looks_like_path(w));

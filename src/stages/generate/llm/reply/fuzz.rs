@@ -69,7 +69,7 @@ proptest! {
         let files: Vec<(String, String)> = contents.into_iter().enumerate().map(|(n, c)| (format!("dir/f{n}.txt"), c)).collect();
         let whole = render(shape, &files);
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "a place in a short text")]
-        let at = whole.floor_char_boundary((whole.len() as f64 * cut) as usize);
+        let at = crate::values::boundary(&whole, (whole.len() as f64 * cut) as usize);
         let (all, some) = (read(&whole, &[WORD]), read(&whole[..at], &[WORD]));
         prop_assert_eq!(all.files.len(), files.len());
         for (path, content) in &files {
