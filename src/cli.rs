@@ -106,7 +106,6 @@ pub struct Notify {
 
 /// The options of the walk.
 #[derive(Args, Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Walk {
     #[command(flatten)]
     pub task: TaskArg,
