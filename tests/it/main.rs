@@ -16,3 +16,4 @@ mod run;
 mod secrets;
 mod walk;
 mod world;
+mod xlsx;

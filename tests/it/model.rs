@@ -12,7 +12,6 @@ pub const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>T</title></head><bod
 
 /// What the model is told, its messages put together.
 pub struct Asked {
-    pub body: Value,
     /// The last message.
     pub last: String,
     pub word: String,
@@ -22,7 +21,7 @@ impl Asked {
     fn of(body: &Value) -> Self {
         let last = text_of(body["messages"].as_array().unwrap().last().unwrap());
         let at = last.rfind("with the word ").map_or("", |at| &last[at + 14..]);
-        Self { body: body.clone(), word: at.split(':').next().unwrap_or_default().to_owned(), last }
+        Self { word: at.split(':').next().unwrap_or_default().to_owned(), last }
     }
 
     /// Files as they are asked for.
@@ -32,7 +31,7 @@ impl Asked {
 
     pub fn blocks(&self, files: &[(&str, &str)]) -> String {
         let word = &self.word;
-        files.iter().map(|(path, text)| format!("<<<FILE {path} {word}>>>\n{text}\n<<<END {word}>>>\n")).collect()
+        files.iter().map(|(path, text)| format!("<<<FILE {path} {word}>>>\n{}\n<<<END {word}>>>\n", text.trim_end())).collect()
     }
 }
 

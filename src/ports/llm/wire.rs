@@ -115,7 +115,7 @@ pub(super) fn answer(stream: Stream, model: &str, progress: &dyn Progress) -> Re
     let text = String::from_utf8_lossy(&bytes);
     if (200..300).contains(&status) {
         // Some servers stream under another content type.
-        if text.trim_start().starts_with("data:") {
+        if text.lines().take(10).any(|line| line.starts_with("data:")) {
             let body = std::io::Cursor::new(bytes);
             return streamed(Stream { status, headers: vec![], body: Box::new(body) }, model, progress);
         }

@@ -115,9 +115,9 @@ impl<'a> Calls<'a> {
         let messages = self.without_secrets(messages);
         let request: Vec<Said> = messages.iter().map(said).collect();
         let digest = digest(&request);
-        self.tally.borrow_mut().attempts += 1;
         let found = self.known.borrow().get(&digest).and_then(|c| c.answer.clone());
         if let Some(answer) = found {
+            self.tally.borrow_mut().attempts += 1;
             self.count(&request, &answer);
             return Ok(answer);
         }
@@ -125,6 +125,7 @@ impl<'a> Calls<'a> {
             return Err(Stop::Error(not_recorded(dir, &request)));
         }
         self.require_budget(&request)?;
+        self.tally.borrow_mut().attempts += 1;
         let started = Instant::now();
         let outcome = self.client.ask(self.world, &messages, self.until);
         let call = Call {
