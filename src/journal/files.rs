@@ -71,6 +71,15 @@ pub fn write_json<T: Serialize>(file: &Path, value: &T) -> Result<()> {
     write(file, &bytes)
 }
 
+/// As [`write_json`], on one line: for what is read by the thousand.
+///
+/// # Errors
+/// `state`.
+pub fn write_json_line<T: Serialize>(file: &Path, value: &T) -> Result<()> {
+    let bytes = serde_json::to_vec(&Sheet { version: VERSION, value }).context("writing JSON").or_code(Code::Internal)?;
+    write(file, &bytes)
+}
+
 /// `None` if there is no such file.
 ///
 /// # Errors

@@ -6,6 +6,8 @@
 //!                 app/          the generated files, attachments excepted (they are in the task)
 //!                 repo.git/     the commit
 //!                 lock          held while a process works on the run
+//!                 result.json   what became of it, as printed last; for `status`
+//!                 log           what a detached process says
 //!                 llm/          the calls to a language model, in order
 //! STATE/tasks/                  what the rounds of a task asked for
 //! STATE/outbox/<id>             a notification that was not accepted yet
@@ -19,6 +21,8 @@ pub mod briefs;
 pub mod files;
 pub mod lock;
 pub mod outbox;
+pub mod prune;
 pub mod record;
+pub mod summary;
 
 pub use record::{Journal, Opened, Run};

@@ -126,7 +126,15 @@ impl Http {
     /// # Errors
     /// No complete answer: not connected, timed out, reset, cut off, larger than the limit.
     pub fn send(&self, request: &Request<'_>) -> anyhow::Result<Response> {
-        self.send_by(self.agent(request.url), request)
+        self.send_by(self.agent(request.url), request, true)
+    }
+
+    /// Makes one request of which only status and headers matter: the body is what has come of it.
+    ///
+    /// # Errors
+    /// No answer: not connected, timed out, reset.
+    pub fn send_for_status(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send_by(self.agent(request.url), request, false)
     }
 
     /// As [`Http::send`], but never to a private, loopback or link-local address, by whatever name.
@@ -135,13 +143,13 @@ impl Http {
     /// As [`Http::send`], and for such an address.
     pub fn send_public(&self, request: &Request<'_>) -> anyhow::Result<Response> {
         if !self.has_proxy {
-            return self.send_by(&self.public, request);
+            return self.send_by(&self.public, request, true);
         }
         let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
         if uri.host().is_none_or(address::is_private_host) {
             bail!("its address is private, loopback or link-local");
         }
-        self.send_by(&self.through_proxy, request)
+        self.send_by(&self.through_proxy, request, true)
     }
 
     /// A request to this machine, with what it carries, must not make a detour over somebody else's.
@@ -150,9 +158,9 @@ impl Http {
         if local { &self.direct } else { &self.through_proxy }
     }
 
-    fn send_by(&self, agent: &ureq::Agent, request: &Request<'_>) -> anyhow::Result<Response> {
+    fn send_by(&self, agent: &ureq::Agent, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
         let started = Instant::now();
-        let result = exchange(agent, request);
+        let result = exchange(agent, request, whole);
         let outcome = match &result {
             Ok(r) => r.status.to_string(),
             Err(e) => format!("{e:#}"),
@@ -193,13 +201,16 @@ fn begin(agent: &ureq::Agent, request: &Request<'_>, idle: Option<Duration>) -> 
     .with_context(|| format!("{} {}", request.method, masked(request.url)))
 }
 
-fn exchange(agent: &ureq::Agent, request: &Request<'_>) -> anyhow::Result<Response> {
+fn exchange(agent: &ureq::Agent, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
     let failed = || format!("{} {}", request.method, masked(request.url));
     let mut response = begin(agent, request, None)?;
     let headers = headers(&response);
     let mut body = Vec::new();
-    response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
-    if body.len() as u64 > request.limit {
+    let read = response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body);
+    if whole {
+        read.with_context(failed)?;
+    }
+    if whole && body.len() as u64 > request.limit {
         return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
     }
     Ok(Response { status: response.status().as_u16(), headers, body })

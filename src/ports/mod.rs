@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod askpass;
+pub mod detach;
 pub mod evaluator;
 pub mod forge;
 pub mod git;

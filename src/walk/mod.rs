@@ -9,7 +9,9 @@
 //! Each arrow is a record in the journal. A walk that is started again finds the records and goes on behind the last one.
 
 pub mod document;
+mod outcome;
 mod preview;
+mod retry;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,13 +26,19 @@ use crate::stages::check::{self, Verdict};
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Deployment, Outcome, Push, Target};
 use crate::stages::generate::llm::Earlier;
-use crate::stages::generate::{self, App, Brief, Generator};
+use crate::stages::generate::{self, App, Brief};
 use crate::stages::ground::Base;
 use crate::stages::name;
 use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::scan;
 use crate::stages::task::{Admission, Content, Task};
-use document::{CommitDocument, Failure, GenerateDocument, Pages, RunDocument, Status, Timings};
+use crate::values::boundary;
+use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
+use outcome::{conclude, identity};
+pub use retry::{Errands, retry};
+
+/// Bytes of a brief that a later round is told.
+const KEPT_BRIEF: usize = 100_000;
 
 /// How often a commit is made anew because the branch has moved.
 const REDO: u32 = 5;
@@ -91,16 +99,15 @@ struct Walk<'a> {
     stage: Stage,
 }
 
-/// Walks up to a live page, and with [`Goal::Notify`] tells the evaluator.
+/// Walks up to a live page, and with [`Goal::Notify`] tells the evaluator. `begun` is called when the run is ours.
 #[must_use]
-pub fn run(setup: &Setup, task: &Task, goal: Goal) -> (RunDocument, Option<Error>) {
+pub fn run(setup: &Setup, task: &Task, goal: Goal, begun: &dyn Fn()) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
     match Walk::begin(setup, task, goal) {
         Ok(mut walk) => {
+            begun();
             let error = walk.go().err();
-            let stage = walk.stage;
-            let error = walk.fill(&mut document).err().or(error);
-            conclude(&mut document, error.as_ref(), stage);
+            let error = walk.close(&mut document, error);
             (document, error)
         }
         Err(error) => {
@@ -123,7 +130,7 @@ pub fn commit(setup: &Setup, task: &Task) -> (CommitDocument, Option<Error>) {
                 document.commit_sha = pushed.or(made).map(String::from);
                 Ok(())
             });
-            (walk.stage, result)
+            (walk.stage, walk.note(result))
         }
         Err(e) => (Stage::Task, Err(e)),
     };
@@ -139,7 +146,7 @@ pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocu
     let (stage, result) = match Walk::begin(setup, task, Goal::Generate) {
         Ok(mut walk) => {
             let result = walk.go().and_then(|()| walk.preview(dir, &mut document));
-            (walk.stage, result)
+            (walk.stage, walk.note(result))
         }
         Err(e) => (Stage::Task, Err(e)),
     };
@@ -160,23 +167,23 @@ pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
 #[must_use]
 pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
-    let mut stage = Stage::Task;
     let begun = if setup.state.join("runs").join(task.id().as_str()).join("run.json").is_file() {
         Walk::begin(setup, task, Goal::Notify)
     } else {
         Err(Error::new(Code::State, format!("nothing is known here of run {}", task.id()))
             .hint("llmdeploy run TASK; or give its result: llmdeploy notify TASK --result FILE"))
     };
-    let error = match begun {
+    match begun {
         Ok(mut walk) => {
             let sent = walk.notify(true);
-            stage = walk.stage;
-            walk.fill(&mut document).err().or(sent.err())
+            let error = walk.close(&mut document, sent.err());
+            (document, error)
         }
-        Err(e) => Some(e),
-    };
-    conclude(&mut document, error.as_ref(), stage);
-    (document, error)
+        Err(error) => {
+            conclude(&mut document, Some(&error), Stage::Task);
+            (document, Some(error))
+        }
+    }
 }
 
 /// Sends the notification that a result describes, with no state at all. `result` is what `run` or `deploy` printed.
@@ -223,9 +230,32 @@ impl<'a> Walk<'a> {
         let Opened { journal, run, known } = Journal::open(&setup.state, &task.id(), new, setup.fresh, differs)?;
         let mut walk = Self { setup, task, goal, journal, run, repo, app: None, ground: None, resumed_from: None, stage: Stage::Task };
         if known {
+            outcome::reopen(&walk.journal)?;
             walk.resumed_from = walk.first_open_stage()?;
+        } else {
+            // What was to be told of before is no more.
+            outbox::remove(&setup.state, &task.id())?;
         }
         Ok(walk)
+    }
+
+    /// Makes the result of a walk, and keeps it for `status`.
+    fn close(&self, document: &mut RunDocument, error: Option<Error>) -> Option<Error> {
+        let unreadable = outcome::fill(&self.journal, check::unknown(self.task), document).err();
+        let error = unreadable.or(error);
+        document.resumed_from = self.resumed_from;
+        conclude(document, error.as_ref(), self.stage);
+        let unkept = outcome::keep(&self.journal, self.run.started_at, document);
+        error.or(unkept.err())
+    }
+
+    /// Keeps for `status` what became of a walk that did not mean to go to the end.
+    fn note(&self, result: Result<()>) -> Result<()> {
+        let mut document = identity(self.task);
+        outcome::fill(&self.journal, check::unknown(self.task), &mut document)?;
+        conclude(&mut document, result.as_ref().err(), self.stage);
+        outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
+        result
     }
 
     fn go(&mut self) -> Result<()> {
@@ -390,7 +420,8 @@ impl<'a> Walk<'a> {
     fn earlier(&self) -> Result<Vec<Earlier>> {
         let (state, task) = (&self.setup.state, self.task);
         let checks = task.checks.iter().map(|c| c.text().to_owned()).collect();
-        let this = Earlier { round: task.round, brief: task.brief.clone(), checks };
+        let brief = task.brief[..boundary(&task.brief, KEPT_BRIEF)].to_owned();
+        let this = Earlier { round: task.round, brief, checks };
         briefs::keep(state, &task.email, &task.task, task.round, &this)?;
         briefs::before(state, &task.email, &task.task, task.round)
     }
@@ -426,10 +457,16 @@ impl<'a> Walk<'a> {
     fn commit(&mut self) -> Result<Commit> {
         self.enter(Stage::Commit);
         let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
-        let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
+        let (setup, task, git_dir, description) = (self.setup, self.task, self.git_dir(), self.description());
         let step = self.journal.step(step::COMMIT, || {
             let author = setup.forge.author(&setup.world)?;
-            let place = commit::Place { git_dir: &git_dir, parent: app.record.base.as_ref(), author: &author, date: self.run.started_at };
+            let place = commit::Place {
+                git_dir: &git_dir,
+                parent: app.record.base.as_ref(),
+                author: &author,
+                description: &description,
+                date: self.run.started_at,
+            };
             commit::make(&setup.world, task, app, &setup.scan, &place)
         })?;
         setup.world.progress.done(Stage::Commit, step.value.sha.as_str());
@@ -511,15 +548,7 @@ impl<'a> Walk<'a> {
         self.enter(Stage::Notify);
         let started = Instant::now();
         let Step { ms, value: mut receipt } = known.unwrap_or(Step { ms: 0, value: Receipt::default() });
-        let payload = Payload {
-            email: self.task.email.clone(),
-            task: self.task.task.clone(),
-            round: self.task.round,
-            nonce: self.task.nonce.clone(),
-            repo_url: push.repo_url,
-            commit_sha: push.sha.into(),
-            pages_url: deployment.pages_url,
-        };
+        let payload = outcome::payload(&self.run, push, deployment);
         if receipt.delivered_at.is_none() {
             outbox::add(&setup.state, &id)?;
         }
@@ -577,60 +606,4 @@ impl<'a> Walk<'a> {
             () => Some(Stage::Deploy),
         })
     }
-
-    /// Puts into the document what is on record.
-    fn fill(&self, document: &mut RunDocument) -> Result<()> {
-        let generate = self.journal.read::<Step<generate::Record>>(step::GENERATE)?;
-        let check = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
-        let commit = self.journal.read::<Step<Commit>>(step::COMMIT)?;
-        let push = self.journal.read::<Step<Push>>(step::PUSH)?;
-        let deployment = self.journal.read::<Step<Deployment>>(step::DEPLOY)?;
-        let receipt = self.journal.read::<Step<Receipt>>(step::NOTIFY)?;
-        document.timings_ms = Timings {
-            generate: generate.as_ref().map(|s| s.ms),
-            check: check.as_ref().map(|s| s.ms),
-            commit: commit.as_ref().map(|s| s.ms),
-            deploy: push.as_ref().map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
-            notify: receipt.as_ref().map(|s| s.ms),
-        };
-        document.resumed_from = self.resumed_from;
-        document.checks = check.map_or_else(|| check::unknown(self.task), |s| s.value);
-        let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
-        document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
-            Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),
-            _ => generate.map(|s| s.value.generator),
-        };
-        if let Some(Step { value: push, .. }) = push {
-            document.repo_url = Some(push.repo_url);
-            document.commit_sha = Some(push.sha.into());
-        }
-        if let Some(Step { value, .. }) = deployment {
-            document.pages = Some(if value.live { Pages::Live } else { Pages::Pending });
-            document.pages_url = Some(value.pages_url);
-        }
-        document.notification = receipt.map(|s| s.value);
-        Ok(())
-    }
-}
-
-fn identity(task: &Task) -> RunDocument {
-    RunDocument {
-        email: Some(task.email.clone()),
-        task: Some(task.task.clone()),
-        round: Some(task.round),
-        nonce: Some(task.nonce.clone()),
-        run: Some(task.id().to_string()),
-        ..RunDocument::default()
-    }
-}
-
-fn conclude(document: &mut RunDocument, error: Option<&Error>, stage: Stage) {
-    let notified = document.notification.as_ref().is_some_and(|n| n.delivered_at.is_some());
-    document.status = match error {
-        Some(e) if e.code.is_pending() => Status::Pending,
-        Some(_) => Status::Failed,
-        None if notified => Status::Notified,
-        None => Status::Deployed,
-    };
-    document.error = error.map(|e| Failure::of(e, Some(stage)));
 }

@@ -179,7 +179,9 @@ fn record_the_example() {
         turn(move |a| LlmAnswer::text(&text.replace(&old, &a.word)))
     });
     script(&bench, turns.collect());
-    files.iter().for_each(|f| std::fs::remove_file(f).unwrap());
+    for file in &files {
+        std::fs::remove_file(file).unwrap();
+    }
     let mut command = bench.command(["generate"]);
     command.arg(std::path::absolute(EXAMPLE).unwrap()).arg("--record").arg(std::path::absolute(TAPE).unwrap()).args(["-o", "out"]);
     command.env("OPENAI_BASE_URL", bench.world.llm_url());

@@ -139,7 +139,7 @@ fn odd_streams_are_read() {
         piece(json!({"content": [{"type": "text", "text": tail}]}), json!("stop")),
         json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}).to_string(),
     ] {
-        sse.push_str(&format!("data:{data}\r\n"));
+        sse = sse + "data:" + &data + "\r\n";
     }
     for content_type in ["text/event-stream", "application/octet-stream"] {
         let bench = Bench::new();

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: a work tree, an index, hooks, the user's configuration, and any credential of the user's.
 
+mod locks;
 mod objects;
 mod refusal;
 
@@ -30,12 +31,17 @@ pub const BRANCH: &str = "refs/heads/main";
 /// Where the remote's branch stands in our own repository after a fetch.
 const FETCHED: &str = "refs/llmdeploy/remote";
 
+/// Held while a process brings the folder of a local page up to date; no lock of git's.
+pub const OWN_LOCK: &str = "llmdeploy.lock";
+
 /// A first object database command takes milliseconds; a slow disk gets this.
 const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
 pub struct Git {
     children: Children,
     progress: Arc<dyn Progress>,
+    /// How long a transfer may stand still.
+    patience: Duration,
 }
 
 /// Where to fetch from and push to.
@@ -84,18 +90,25 @@ pub enum Pushed {
     NotFound,
 }
 
+/// Whether a bare repository is there as a whole. `git init` makes `objects` last.
+#[must_use]
+pub fn is_repository(dir: &Path) -> bool {
+    dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir()
+}
+
 impl Git {
     #[must_use]
-    pub fn new(children: Children, progress: Arc<dyn Progress>) -> Self {
-        Self { children, progress }
+    pub fn new(children: Children, progress: Arc<dyn Progress>, patience: Duration) -> Self {
+        Self { children, progress, patience }
     }
 
-    /// Makes a bare repository, or leaves the one that is there as it is.
+    /// Makes a bare repository, or leaves the one that is there as it is, but for the locks of a git that was killed.
     ///
     /// # Errors
     /// `git_missing`, `git_failed`.
     pub fn init(&self, dir: &Path) -> Result<()> {
-        if dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir() {
+        locks::clear(dir).with_context(|| format!("removing the locks of a dead git in {}", dir.display())).or_code(Code::GitFailed)?;
+        if is_repository(dir) {
             return Ok(());
         }
         let words = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--"];
@@ -217,7 +230,11 @@ impl Git {
         match self.tip(to) {
             Ok(tip) if tip == *commit => Ok(Pushed::Done),
             Ok(_) => Ok(Pushed::Behind),
-            Err(_) => Err(rejection(&String::from_utf8_lossy(&output.stderr), "git update-ref failed")),
+            Err(_) => {
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                // The branch is not there yet, but another process is making it.
+                if is_race(&stderr) { Ok(Pushed::Behind) } else { Err(rejection(&stderr, "git update-ref failed")) }
+            }
         }
     }
 
@@ -281,6 +298,8 @@ impl Git {
             ("GIT_CONFIG_GLOBAL", null_device().to_owned()),
             ("LC_ALL", "C".to_owned()),
         ];
+        // A transfer that takes too long is the network's fault, anything else is not.
+        let code = if call.remote.is_some() { Code::Network } else { Code::GitFailed };
         let mut words = call.args;
         let mut proxies = false;
         // Kept until the child has ended.
@@ -293,7 +312,7 @@ impl Git {
                     config.push(("http.followRedirects", "false".to_owned()));
                     // A transfer that stands still is given up, so that the walk's deadline is not spent on it.
                     config.push(("http.lowSpeedLimit", "1".to_owned()));
-                    config.push(("http.lowSpeedTime", "30".to_owned()));
+                    config.push(("http.lowSpeedTime", self.patience.as_secs().max(1).to_string()));
                     words.push(match token {
                         Some(token) => {
                             let server = askpass::Server::start(authority, token).or_code(Code::Internal)?;
@@ -322,7 +341,7 @@ impl Git {
         }
         let spec = Spec { program: &program, args: words, env, proxies, dir: call.dir, limit: call.limit };
         self.progress.trace(&process::shown(&spec));
-        process::run(&self.children, &spec, call.feed, call.listen).or_code(Code::GitFailed)
+        process::run(&self.children, &spec, call.feed, call.listen).or_code(code)
     }
 }
 

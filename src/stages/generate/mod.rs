@@ -272,7 +272,7 @@ fn finish(world: &World, task: &Task, brief: &Brief<'_>, mut attachments: Placed
 
 /// The template's page, or `None` where a page by somebody else stays.
 fn page(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<Option<String>> {
-    let round = template::Round { round: task.round, brief: task.brief.clone() };
+    let round = this_round(task);
     let mut rounds = Vec::new();
     let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
     if let Some((base, git_dir)) = brief.base
@@ -302,6 +302,15 @@ fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
         .collect()
 }
 
+/// Characters of a brief that page and README show. More than anybody reads, and a brief of 60 MiB is not held in five copies.
+const SHOWN_BRIEF: usize = 100_000;
+
+fn this_round(task: &Task) -> template::Round {
+    let shown: String =
+        if task.brief.len() > SHOWN_BRIEF { task.brief.chars().take(SHOWN_BRIEF).chain(['…']).collect() } else { task.brief.clone() };
+    template::Round { round: task.round, brief: shown }
+}
+
 /// Files of a repository that are not content of the page.
 fn is_tool_file(path: &str) -> bool {
     matches!(path, "index.html" | "README.md" | "LICENSE" | ".nojekyll")
@@ -321,7 +330,7 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
         made.entry(known(".nojekyll")?).or_insert((Origin::Tool, Vec::new()));
     }
     let new: Vec<String> = made.keys().filter(|p| !is_tool_file(p.as_str())).chain(attachments.keys()).map(ToString::to_string).collect();
-    let round = template::Round { round: task.round, brief: task.brief.clone() };
+    let round = this_round(task);
     let by_model = matches!(how.generator.kind, Kind::Llm | Kind::Replay);
     let old_text = old(1).map(|text| String::from_utf8_lossy(text).into_owned());
     if let Some((Origin::Llm, text)) = made.get_mut(&known("README.md")?) {

@@ -92,11 +92,13 @@ impl Candidate {
         if others.count() >= MAX_FILES || total + bytes > MAX_BYTES {
             return grave(format!("{name}: an app has at most {MAX_FILES} files and {} MiB.", MAX_BYTES >> 20));
         }
-        let deployed = rules.deployed.iter().filter_map(|p| RelPath::parse(p).ok());
-        let all = self.files.keys().cloned().chain(rules.attachments.iter().map(|a| a.path.clone())).chain(deployed);
-        all.into_iter()
-            .find(|other| path.is_below(other) || other.is_below(path))
-            .map_or(Verdict::Fine, |other| grave(format!("{name} and {other} cannot be a folder and a file at once.")))
+        let below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+        let there = self.files.keys().chain(rules.attachments.iter().map(|a| a.path)).map(RelPath::as_str);
+        let mut all = there.chain(rules.deployed.iter().map(String::as_str));
+        match all.find(|other| below(name, other) || below(other, name)) {
+            Some(other) => grave(format!("{name} and {other} cannot be a folder and a file at once.")),
+            None => Verdict::Fine,
+        }
     }
 
     fn convert(&mut self, from: &RelPath, to: &RelPath, rules: &Rules<'_>) -> Result<(), String> {

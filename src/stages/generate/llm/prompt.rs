@@ -30,6 +30,9 @@ Rules:
 - A page works in a current browser without errors on the console, on a phone too; it tells the user when something fails to load.
 - README.md has a summary, setup, usage, how the code works, and the licence (MIT). LICENSE and .nojekyll are made for you.";
 
+/// Bytes of a brief. No model takes more, and nobody writes as much.
+const BRIEF: usize = 400_000;
+
 /// What the prompt is made from.
 pub struct Material<'a> {
     pub task: &'a Task,
@@ -171,7 +174,8 @@ fn format_of(word: &str, fetch: bool) -> String {
 
 fn first(material: &Material<'_>) -> String {
     let Material { task, required, .. } = material;
-    let mut out = format!("# Task: round {}\n\nRepository: {}\n\n## Brief\n\n{}\n", task.round, material.repo, task.brief.trim_end());
+    let brief = super::head(task.brief.trim_end(), BRIEF);
+    let mut out = format!("# Task: round {}\n\nRepository: {}\n\n## Brief\n\n{brief}\n", task.round, material.repo);
     if !task.checks.is_empty() {
         out.push_str("\n## Checks\n\nThe result is judged by these:\n\n");
         for (n, check) in task.checks.iter().enumerate() {

@@ -1,0 +1,3 @@
+//! Commands that only read: what is known here, shown.
+
+pub mod status;
