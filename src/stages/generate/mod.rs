@@ -208,7 +208,8 @@ pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> 
         return Err(Error::new(Code::LlmFailed, format!("no language model made the app: {reason}"))
             .hint("run without --no-fallback to use the template"));
     }
-    if let Some(reason) = &generator.fallback_reason {
+    // Whoever has set no key knows; a model that was asked and did not help is news.
+    if let Some(reason) = generator.fallback_reason.as_ref().filter(|_| options.model.is_some()) {
         world.progress.warn(&format!("the template is used: {reason}"));
     }
     let mut made = Made::new();

@@ -212,7 +212,7 @@ fn not_recorded(dir: &Path, request: &[Said]) -> Error {
         |said: &[Said]| said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n");
     let here = text(request);
     let all = read_all(dir).unwrap_or_default();
-    let near = all.iter().map(|(name, call)| {
+    let near = all.iter().rev().map(|(name, call)| {
         let there = text(&call.request);
         let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
         (same, name, there)
