@@ -162,12 +162,8 @@ pub struct Walk {
     /// Work on a repository that somebody else has filled
     #[arg(long, help_heading = "Where to")]
     pub adopt: bool,
-    /// Ask no language model; use the template
-    #[arg(long, help_heading = "What")]
-    pub no_llm: bool,
-    /// Fail rather than use the template when no language model helps
-    #[arg(long, help_heading = "What")]
-    pub no_fallback: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Forget what is known of this run and make it anew
     #[arg(long, help_heading = "What")]
     pub fresh: bool,
@@ -195,6 +191,40 @@ pub struct Walk {
     /// Check the task, then go on in a process of its own; `status` follows it
     #[arg(long, help_heading = "How long")]
     pub detach: bool,
+}
+
+/// Whether and how a language model is asked.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Language model")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct ModelArgs {
+    /// Model to ask [default: `$OPENAI_MODEL`, else gpt-4o-mini]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Ask no language model; use the template
+    #[arg(long, conflicts_with_all = ["model", "replay", "record"])]
+    pub no_llm: bool,
+    /// Fail rather than use the template when no language model helps
+    #[arg(long)]
+    pub no_fallback: bool,
+    /// How often the model is told what is wrong with its app
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub repairs: u32,
+    /// Fetch nothing from the web for the model
+    #[arg(long)]
+    pub no_fetch: bool,
+    /// Make no further call once so many tokens are spent
+    #[arg(long, value_name = "N")]
+    pub max_tokens_total: Option<u64>,
+    /// Write each call to a file, for --replay
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Answer calls from files, without a model, a key or a network
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["record", "model"])]
+    pub replay: Option<PathBuf>,
+    /// Print what the model would be asked first, as text instead of the JSON document, and stop there
+    #[arg(long)]
+    pub print_prompt: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -32,6 +32,12 @@ type Said = (Arc<dyn Progress>, Children);
 /// Whatever the command says of itself.
 pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Result<u8> {
     let (global, said) = (&cli.global, (progress, children));
+    if let Command::Run(args) | Command::Deploy(args) | Command::Commit(args) | Command::Generate(Generate { walk: args, .. }) =
+        &cli.command
+        && args.model.print_prompt
+    {
+        return print_prompt(global, args, said).map_or(Ok(0), Err);
+    }
     let error = match &cli.command {
         Command::Status(args) => return runs::status(global, args),
         Command::Prune(args) => runs::prune(global, args),
@@ -52,6 +58,17 @@ fn walk_to(global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error
         Ok((setup, task)) => walk::run(&setup, &task, goal, &|| ()),
         Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
     })
+}
+
+/// The prompt is text that was asked for, as help is: it stands in the place of the document.
+fn print_prompt(global: &Global, args: &Walk, said: Said) -> Option<Error> {
+    match begin(global, args, Goal::Generate, said).and_then(|(setup, task)| walk::prompt(&setup, &task)) {
+        Ok(text) => {
+            report::text(&text);
+            None
+        }
+        Err(e) => print((ErrorDocument::of(&e), Some(e))),
+    }
 }
 
 fn commit(global: &Global, args: &Walk, said: Said) -> Option<Error> {

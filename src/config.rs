@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::cli::{Checks, Global, Notify, Walk};
+use crate::cli::{Checks, Global, ModelArgs, Notify, Walk};
 use crate::clock::Clock;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::World;
@@ -15,10 +15,12 @@ use crate::ports::forge::Forge;
 use crate::ports::git::Git;
 use crate::ports::github::GitHub;
 use crate::ports::http::{Http, Url};
+use crate::ports::llm::{self, Endpoint};
 use crate::ports::local::Local;
 use crate::ports::process::Children;
 use crate::progress::Progress;
 use crate::secret::Secret;
+use crate::stages::generate::llm::Model;
 use crate::stages::task::{Admission, Task};
 use crate::stages::{check, generate, name, scan};
 use crate::walk::{Errands, Goal, Setup};
@@ -197,7 +199,12 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
         ("the shared secret", &admission.secret),
         ("the task's secret", &task.secret),
     ];
-    let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
+    let own: Vec<_> = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
+    let secrets = own.iter().map(|(_, secret)| secret.clone()).collect();
+    let (model, no_model) = match walk.filter(|w| !w.model.no_llm && w.site.is_none()) {
+        Some(walk) => model(env, &walk.model, key.clone(), secrets)?,
+        None => (None, None),
+    };
     let forge = forge(env, walk, token.clone(), wishes.needs_token)?;
     let world = world(env, Duration::from_secs(wishes.deadline), said)?;
     Ok(Setup {
@@ -210,8 +217,9 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
         prove: env.get("REQUIRE_GITHUB_TOKEN_ON_STARTUP").is_some_and(|v| v.trim().eq_ignore_ascii_case("true") || v.trim() == "1"),
         generate: generate::Options {
             site: walk.and_then(|w| w.site.clone()),
-            no_model: key.filter(|_| walk.is_some_and(|w| !w.no_llm)).map(|_| "this version has no client for language models".to_owned()),
-            no_fallback: walk.is_some_and(|w| w.no_fallback),
+            model,
+            no_model,
+            no_fallback: walk.is_some_and(|w| w.model.no_fallback),
         },
         checks: match walk.map(|w| w.checks) {
             Some(Checks::Require) => check::Mode::Require,
@@ -223,6 +231,38 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
         notify_for: wishes.notify_for.map(Duration::from_secs),
         world,
     })
+}
+
+/// Whom to ask, or why nobody is asked.
+fn model(env: &Environment, args: &ModelArgs, key: Option<Secret>, secrets: Vec<Secret>) -> Result<(Option<Model>, Option<String>)> {
+    let wrong = |name: &str, why: String| {
+        Error::new(Code::Config, format!("{name}: {why}"))
+            .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1")
+    };
+    let base = env.get("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
+    let base = llm::base_url(&base).map_err(|why| wrong("OPENAI_BASE_URL", why))?;
+    let name = args.model.clone().or_else(|| env.get("OPENAI_MODEL")).unwrap_or_else(|| "gpt-4o-mini".to_owned());
+    let home = Endpoint { model: name.trim().to_owned(), base, key };
+    let mut endpoints = vec![home.clone()];
+    for text in env.list("OPENAI_FALLBACK_MODELS").unwrap_or_default() {
+        endpoints.push(Endpoint::parse(&text, &home).map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?);
+    }
+    // A server of somebody else's is only asked without a key where the list names it beside one that has one.
+    endpoints.retain(|e| e.usable() || home.usable());
+    if endpoints.is_empty() && args.replay.is_none() && !args.print_prompt {
+        return Ok((None, Some("OPENAI_API_KEY is not set".to_owned())));
+    }
+    let model = Model {
+        endpoints,
+        repairs: args.repairs,
+        fetch: !args.no_fetch,
+        fetch_hosts: env.list("LLMDEPLOY_FETCH_HOSTS"),
+        max_tokens_total: args.max_tokens_total,
+        record: args.record.clone(),
+        replay: args.replay.clone(),
+        secrets,
+    };
+    Ok((Some(model), None))
 }
 
 fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_token: bool) -> Result<Box<dyn Forge>> {

@@ -234,6 +234,15 @@ impl fmt::Display for RunId {
     }
 }
 
+/// The largest place at or before `at` where the text can be cut. (`str::floor_char_boundary` is younger than our Rust.)
+#[must_use]
+pub fn boundary(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    (0..=at).rev().find(|n| text.is_char_boundary(*n)).unwrap_or(0)
+}
+
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

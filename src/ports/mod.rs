@@ -1,5 +1,6 @@
 //! The outside world, one file each. They take strings, bytes and paths, never a task.
 
+pub mod address;
 pub mod askpass;
 pub mod detach;
 pub mod evaluator;
@@ -7,6 +8,7 @@ pub mod forge;
 pub mod git;
 pub mod github;
 pub mod http;
+pub mod llm;
 pub mod local;
 pub mod process;
 pub mod retry;

@@ -42,7 +42,14 @@ pub fn make(world: &World, task: &Task, app: &App, scan: &scan::Options, place: 
     let texts = [("the commit message", message.as_str()), ("the repository's description", place.description)];
     scan::require_clean(&files, &texts, scan)?;
     world.git.init(place.git_dir)?;
-    let draft = Draft { parent: place.parent, author: place.author, date: place.date, message: &message, write: &files, delete: &[] };
+    let draft = Draft {
+        parent: place.parent,
+        author: place.author,
+        date: place.date,
+        message: &message,
+        write: &files,
+        delete: &app.record.deleted,
+    };
     Ok(Commit { sha: world.git.commit(place.git_dir, &draft)?, parent: place.parent.cloned() })
 }
 

@@ -18,22 +18,27 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
 use crate::journal::record::Step;
-use crate::journal::{Journal, Opened, Run, outbox};
+use crate::journal::{Journal, Opened, Run, briefs, outbox};
 use crate::ports::World;
 use crate::ports::forge::{Forge, Repository};
 use crate::progress::Stage;
 use crate::stages::check::{self, Verdict};
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Deployment, Outcome, Push, Target};
+use crate::stages::generate::llm::Earlier;
 use crate::stages::generate::{self, App, Brief};
 use crate::stages::ground::Base;
 use crate::stages::name;
 use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::scan;
 use crate::stages::task::{Admission, Content, Task};
+use crate::values::boundary;
 use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
 use outcome::{conclude, identity};
 pub use retry::{Errands, retry};
+
+/// Bytes of a brief that a later round is told.
+const KEPT_BRIEF: usize = 100_000;
 
 /// How often a commit is made anew because the branch has moved.
 const REDO: u32 = 5;
@@ -148,6 +153,14 @@ pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocu
     let error = result.err();
     document.error = error.as_ref().map(|e| Failure::of(e, Some(stage)));
     (document, error)
+}
+
+/// What a language model would be asked first. Asks nobody.
+///
+/// # Errors
+/// As the walk up to the generator.
+pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
+    Walk::begin(setup, task, Goal::Generate)?.prompt()
 }
 
 /// Sends the notification of a deployed run again, accepted or not.
@@ -338,7 +351,10 @@ impl<'a> Walk<'a> {
 
     /// Looks at the remote before anything is made, where what is there matters for making it.
     fn look_first(&mut self) -> Result<Option<Push>> {
-        let needed = self.task.round > 1 || self.setup.adopt && self.goal > Goal::Generate;
+        // What a language model makes costs something: a run that was pushed before the state directory was lost is not made
+        // again. One request where there is no repository yet.
+        let costly = self.setup.adopt || self.setup.generate.model.is_some();
+        let needed = self.task.round > 1 || costly && self.goal > Goal::Generate;
         if !needed || self.journal.read::<Step<generate::Record>>(step::GENERATE)?.is_some() {
             return Ok(None);
         }
@@ -358,8 +374,9 @@ impl<'a> Walk<'a> {
         match self.app.take() {
             Some(app) if app.record.generator.kind != generate::Kind::Template => {
                 let git_dir = self.git_dir();
+                let base = base.as_ref().map(|b| (b, git_dir.as_path()));
                 let brief =
-                    Brief { repo: &self.repo, started_at: self.run.started_at, base: base.as_ref().map(|b| (b, git_dir.as_path())) };
+                    Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: Path::new(""), earlier: &[], judge: None };
                 let app = generate::onto(&self.setup.world, self.task, &app, &brief)?;
                 let ms = self.journal.read::<Step<generate::Record>>(step::GENERATE)?.map_or(0, |s| s.ms);
                 self.journal.store_files(&app.stored)?;
@@ -386,7 +403,8 @@ impl<'a> Walk<'a> {
         } else {
             let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
             let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
-            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base };
+            let (calls, earlier) = (self.calls(), self.earlier()?);
+            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
             let mut made = None;
             self.journal.step(step::GENERATE, || {
                 let app = generate::app(&setup.world, task, &setup.generate, &brief)?;
@@ -401,6 +419,34 @@ impl<'a> Walk<'a> {
         self.setup.world.progress.done(Stage::Generate, &format!("{} files, by {by}", app.record.files.len()));
         self.app = Some(app);
         Ok(())
+    }
+
+    fn calls(&self) -> PathBuf {
+        self.journal.dir().join("llm")
+    }
+
+    /// What earlier rounds asked for; what this one does is kept for later ones.
+    fn earlier(&self) -> Result<Vec<Earlier>> {
+        let (state, task) = (&self.setup.state, self.task);
+        let checks = task.checks.iter().map(|c| c.text().to_owned()).collect();
+        let brief = task.brief[..boundary(&task.brief, KEPT_BRIEF)].to_owned();
+        let this = Earlier { round: task.round, brief, checks };
+        briefs::keep(state, &task.email, &task.task, task.round, &this)?;
+        briefs::before(state, &task.email, &task.task, task.round)
+    }
+
+    /// What a language model would be asked first, with what is on the remote now.
+    fn prompt(&mut self) -> Result<String> {
+        let git_dir = self.git_dir();
+        if self.task.round > 1 {
+            let description = self.description();
+            let found = deploy::look(&self.setup.world, self.task, &self.target(&git_dir, &description))?;
+            self.ground = found.map(|found| (found.repository, found.base));
+        }
+        let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
+        let (calls, earlier) = (self.calls(), self.earlier()?);
+        let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
+        generate::prompt(&self.setup.world, self.task, &self.setup.generate, &brief)
     }
 
     fn check(&mut self) -> Result<()> {
