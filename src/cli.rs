@@ -19,6 +19,12 @@ Waiting times (environment, milliseconds):
   LLMDEPLOY_POLL_MS        first pause between two looks at a page (2000)
   LLMDEPLOY_TIMEOUT_MS     longest wait for one answer (15000)";
 
+const STATUS_EXIT: &str = "\
+Exit status:
+  0   finished (of all runs: every one)
+  75  on the way
+  1   failed, or unknown";
+
 /// Turns a task - a JSON file with a brief, checks and attachments - into a live GitHub Pages site, and reports it.
 #[derive(Debug, Parser)]
 #[command(name = "llmdeploy", version, after_help = EXIT_STATUS, propagate_version = true, arg_required_else_help = true)]
@@ -73,9 +79,15 @@ pub enum Command {
     /// The walk up to a live page, no notification
     #[command(after_help = format!("Example:\n  llmdeploy deploy task.json\n\n{EXIT_STATUS}"))]
     Deploy(Walk),
-    /// Sends the notification of one task again
-    #[command(after_help = format!("Example:\n  llmdeploy notify task.json\n  llmdeploy notify task.json --result result.json\n\n{EXIT_STATUS}"))]
+    /// Sends the notification of one task again, or with --retry every one that was not accepted yet
+    #[command(after_help = format!("Example:\n  llmdeploy notify task.json\n  llmdeploy notify task.json --result result.json\n  llmdeploy notify --retry\n\n{EXIT_STATUS}"))]
     Notify(Notify),
+    /// What became of one run, or of all
+    #[command(after_help = format!("Example:\n  llmdeploy status task.json\n  llmdeploy status --email me@example.com --task demo --nonce n1\n  llmdeploy status\n\n{STATUS_EXIT}"))]
+    Status(Status),
+    /// Drops finished runs from the state directory, never pending ones
+    #[command(after_help = format!("Example:\n  llmdeploy prune --older-than 30d\n\n{EXIT_STATUS}"))]
+    Prune(Prune),
 }
 
 /// Where the task comes from.
@@ -111,9 +123,37 @@ pub struct Notify {
     /// A result that `run` or `deploy` printed; no saved state is needed then
     #[arg(long, value_name = "FILE")]
     pub result: Option<PathBuf>,
-    /// Go on trying for so long
-    #[arg(long, value_name = "SECS", default_value_t = 600)]
-    pub notify_for: u64,
+    /// Send every notification that was not accepted yet, for cron
+    #[arg(long, conflicts_with_all = ["task", "result"])]
+    pub retry: bool,
+    /// Go on trying for so long [default: 600; with --retry: 60]
+    #[arg(long, value_name = "SECS")]
+    pub notify_for: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Task file, or - for standard input; left out: all runs
+    #[arg(value_name = "TASK", conflicts_with = "email")]
+    pub file: Option<PathBuf>,
+    #[arg(long, value_name = "E", requires = "task", help = "Of the run: who sent the task")]
+    pub email: Option<String>,
+    #[arg(long, value_name = "T", requires = "email", help = "Of the run: the task's id")]
+    pub task: Option<String>,
+    #[arg(long, value_name = "N", requires = "email", default_value = "", hide_default_value = true, help = "Of the run: its nonce")]
+    pub nonce: String,
+    #[arg(long, value_name = "R", requires = "email", default_value_t = 1, help = "Of the run: its round")]
+    pub round: u64,
+    /// Write the dashboard, a page of its own, to FILE
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Prune {
+    /// Only runs that ended longer ago, e.g. 30d, 12h, 2weeks
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub older_than: std::time::Duration,
 }
 
 /// The options of the walk.
@@ -134,12 +174,8 @@ pub struct Walk {
     /// Work on a repository that somebody else has filled
     #[arg(long, help_heading = "Where to")]
     pub adopt: bool,
-    /// Ask no language model; use the template
-    #[arg(long, help_heading = "What")]
-    pub no_llm: bool,
-    /// Fail rather than use the template when no language model helps
-    #[arg(long, help_heading = "What")]
-    pub no_fallback: bool,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Forget what is known of this run and make it anew
     #[arg(long, help_heading = "What")]
     pub fresh: bool,
@@ -173,6 +209,43 @@ pub struct Walk {
     /// Tell nobody
     #[arg(long, help_heading = "How long")]
     pub no_notify: bool,
+    /// Check the task, then go on in a process of its own; `status` follows it
+    #[arg(long, help_heading = "How long")]
+    pub detach: bool,
+}
+
+/// Whether and how a language model is asked.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Language model")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct ModelArgs {
+    /// Model to ask [default: `$OPENAI_MODEL`, else gpt-4o-mini]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Ask no language model; use the template
+    #[arg(long, conflicts_with_all = ["model", "replay", "record"])]
+    pub no_llm: bool,
+    /// Fail rather than use the template when no language model helps
+    #[arg(long)]
+    pub no_fallback: bool,
+    /// How often the model is told what is wrong with its app
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub repairs: u32,
+    /// Fetch nothing from the web for the model
+    #[arg(long)]
+    pub no_fetch: bool,
+    /// Make no further call once so many tokens are spent
+    #[arg(long, value_name = "N")]
+    pub max_tokens_total: Option<u64>,
+    /// Write each call to a file, for --replay
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Answer calls from files, without a model, a key or a network
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["record", "model"])]
+    pub replay: Option<PathBuf>,
+    /// Print what the model would be asked first, as text instead of the JSON document, and stop there
+    #[arg(long)]
+    pub print_prompt: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

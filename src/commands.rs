@@ -1,5 +1,8 @@
 //! One function per subcommand: from its arguments to its document.
 
+mod detach;
+mod runs;
+
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
@@ -23,25 +26,50 @@ use crate::walk::{self, Goal, Setup};
 
 type Said = (Arc<dyn Progress>, Children);
 
-/// Does what is asked for and prints its document. What is given back is for standard error and the exit status.
-#[must_use]
-pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Option<Error> {
+/// Does what is asked for and prints its document. What is given back is the exit status, or an error for standard error.
+///
+/// # Errors
+/// Whatever the command says of itself.
+pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Result<u8> {
     let (global, said) = (&cli.global, (progress, children));
-    match &cli.command {
+    if let Command::Run(args) | Command::Deploy(args) | Command::Commit(args) | Command::Generate(Generate { walk: args, .. }) =
+        &cli.command
+        && args.model.print_prompt
+    {
+        return print_prompt(global, args, said).map_or(Ok(0), Err);
+    }
+    let error = match &cli.command {
+        Command::Status(args) => return runs::status(global, args),
+        Command::Prune(args) => runs::prune(global, args),
+        Command::Notify(args) if args.retry => runs::retry(global, args, said),
+        Command::Run(args) if args.detach && !detach::is_child() => detach::parent(global, args),
+        Command::Run(args) if args.detach => detach::child(global, args, said),
         Command::Run(args) => walk_to(global, args, Goal::Notify, said),
         Command::Deploy(args) => walk_to(global, args, Goal::Deploy, said),
         Command::Commit(args) => commit(global, args, said),
         Command::Check(args) => check(global, args, said),
         Command::Generate(args) => generate(global, args, said),
         Command::Notify(args) => notify(global, args, said),
-    }
+    };
+    error.map_or(Ok(0), Err)
 }
 
 fn walk_to(global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error> {
     print(match begin(global, args, goal, said) {
-        Ok((setup, task)) => walk::run(&setup, &task, goal),
+        Ok((setup, task)) => walk::run(&setup, &task, goal, &|| ()),
         Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
     })
+}
+
+/// The prompt is text that was asked for, as help is: it stands in the place of the document.
+fn print_prompt(global: &Global, args: &Walk, said: Said) -> Option<Error> {
+    match begin(global, args, Goal::Generate, said).and_then(|(setup, task)| walk::prompt(&setup, &task)) {
+        Ok(text) => {
+            report::text(&text);
+            None
+        }
+        Err(e) => print((ErrorDocument::of(&e), Some(e))),
+    }
 }
 
 fn commit(global: &Global, args: &Walk, said: Said) -> Option<Error> {
@@ -159,7 +187,9 @@ pub fn refuse(error: &clap::Error) -> ExitCode {
     let subcommand = std::env::args().skip(1).find(|a| !a.starts_with('-'));
     // Scripts find the same keys as in any other result of the command.
     match subcommand.as_deref() {
-        Some("run" | "deploy" | "notify") => report::document(&RunDocument { error: Failure::before(&error), ..RunDocument::default() }),
+        Some("run" | "deploy" | "notify" | "status") => {
+            report::document(&RunDocument { error: Failure::before(&error), ..RunDocument::default() });
+        }
         Some("generate") => report::document(&GenerateDocument { error: Failure::before(&error), ..GenerateDocument::default() }),
         Some("check") => report::document(&CheckDocument { error: Failure::before(&error), ..CheckDocument::default() }),
         Some("commit") => report::document(&CommitDocument { error: Failure::before(&error), ..CommitDocument::default() }),

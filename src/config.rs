@@ -1,13 +1,13 @@
 //! Flags, environment and `.env` become one [`Setup`]; the only reader of the environment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::cli::{Checks, Global, Notify, Walk};
+use crate::cli::{Checks, Global, ModelArgs, Notify, Walk};
 use crate::clock::Clock;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::World;
@@ -16,18 +16,23 @@ use crate::ports::forge::Forge;
 use crate::ports::git::Git;
 use crate::ports::github::GitHub;
 use crate::ports::http::{Http, Url};
+use crate::ports::llm::{self, Endpoint};
 use crate::ports::local::Local;
 use crate::ports::process::Children;
 use crate::progress::Progress;
 use crate::secret::Secret;
+use crate::stages::generate::llm::Model;
 use crate::stages::task::{Admission, Task};
 use crate::stages::{check, generate, name, scan};
-use crate::walk::{Goal, Setup};
+use crate::walk::{Errands, Goal, Setup};
 
 /// The environment, with `.env` behind it. An empty variable counts as unset.
 pub struct Environment {
     file: HashMap<String, String>,
 }
+
+/// The variables that hold secrets.
+const SECRETS: [&str; 5] = ["LLMDEPLOY_SECRET", "secret", "GH_TOKEN", "GITHUB_TOKEN", "OPENAI_API_KEY"];
 
 impl Environment {
     /// Reads `--env-file`, or `.env` in the working directory if there is one.
@@ -53,14 +58,33 @@ impl Environment {
         Ok(Self { file: variables })
     }
 
+    /// With variables that an earlier process has handed over; they stand for its environment.
+    #[must_use]
+    pub fn with(mut self, handed: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.file.extend(handed);
+        self
+    }
+
+    /// The secrets of this process's environment, by the names of their variables. No child may see them.
+    #[must_use]
+    pub fn secrets() -> BTreeMap<&'static str, Option<String>> {
+        SECRETS.into_iter().map(|name| (name, std::env::var(name).ok())).collect()
+    }
+
     fn get(&self, name: &str) -> Option<String> {
-        let own = std::env::var(name).ok().filter(|v| !v.trim().is_empty());
-        own.or_else(|| self.file.get(name).filter(|v| !v.trim().is_empty()).cloned())
+        self.first(&[name])
+    }
+
+    /// The first of these that is set in the environment, else the first in the file.
+    fn first(&self, names: &[&str]) -> Option<String> {
+        let set = |value: &String| !value.trim().is_empty();
+        let own = names.iter().find_map(|name| std::env::var(name).ok().filter(set));
+        own.or_else(|| names.iter().find_map(|name| self.file.get(*name).filter(|v| set(v)).cloned()))
     }
 
     /// A token: what a file or a copy has added around it is taken off.
-    fn token(&self, name: &str) -> Option<Secret> {
-        self.get(name).and_then(|v| Secret::new(v.trim()))
+    fn token(&self, names: &[&str]) -> Option<Secret> {
+        self.first(names).and_then(|v| Secret::new(v.trim()))
     }
 
     fn list(&self, name: &str) -> Option<Vec<String>> {
@@ -79,11 +103,15 @@ impl Environment {
     #[must_use]
     pub fn admission(&self) -> Admission {
         // The secret is compared as it is: white space may be part of it.
-        let secret = self.get("LLMDEPLOY_SECRET").or_else(|| self.get("secret"));
+        let secret = self.first(&["LLMDEPLOY_SECRET", "secret"]);
         Admission { secret: secret.and_then(|s| Secret::new(&s)), notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS") }
     }
 
-    fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
+    /// Where runs are kept; absolute.
+    ///
+    /// # Errors
+    /// `config`: no home.
+    pub fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
         let given = flag.cloned().or_else(|| self.get("LLMDEPLOY_STATE_DIR").map(PathBuf::from));
         // The XDG specification: a relative path is invalid and to be ignored.
         let xdg = || self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).map(|p| p.join("llmdeploy"));
@@ -126,33 +154,23 @@ pub fn walk(
 /// # Errors
 /// `config`.
 pub fn notify(env: &Environment, global: &Global, notify: &Notify, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
-    let wishes = Wishes { walk: None, deadline: notify.notify_for, notify_for: Some(notify.notify_for), needs_token: false };
+    let notify_for = notify.notify_for.unwrap_or(600);
+    let wishes = Wishes { walk: None, deadline: notify_for, notify_for: Some(notify_for), needs_token: false };
     resolve(env, global, &wishes, task, said)
 }
 
-fn resolve(
-    env: &Environment,
-    global: &Global,
-    wishes: &Wishes<'_>,
-    task: &Task,
-    (progress, children): (Arc<dyn Progress>, Children),
-) -> Result<Setup> {
-    let walk = wishes.walk;
-    if let Some(name) = walk.and_then(|w| w.repo.as_deref()) {
-        name::check_repository(name)?;
-    }
-    let token = env.token("GH_TOKEN").or_else(|| env.token("GITHUB_TOKEN"));
-    let key = env.token("OPENAI_API_KEY");
-    let admission = env.admission();
-    let own = [
-        ("the GitHub token", &token),
-        ("the key of the language model", &key),
-        ("the shared secret", &admission.secret),
-        ("the task's secret", &task.secret),
-    ];
-    let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
-    let forge = forge(env, walk, token.clone(), wishes.needs_token)?;
-    let total = Duration::from_secs(wishes.deadline);
+/// The setup of `notify --retry`.
+///
+/// # Errors
+/// `config`.
+pub fn retry(env: &Environment, global: &Global, notify: &Notify, said: (Arc<dyn Progress>, Children)) -> Result<Errands> {
+    // Cron comes again; an evaluator that is down must not keep one process for long.
+    let window = Duration::from_secs(notify.notify_for.unwrap_or(60));
+    let state = env.state_dir(global.state_dir.as_ref())?;
+    Ok(Errands { state, admission: env.admission(), world: world(env, window, said)?, window })
+}
+
+fn world(env: &Environment, total: Duration, (progress, children): (Arc<dyn Progress>, Children)) -> Result<World> {
     // What is left for the notification when everything before has used up its time.
     let reserve = Duration::from_secs(30).min(total / 10);
     let clock = Clock {
@@ -163,7 +181,33 @@ fn resolve(
     };
     let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
-    let git = Git::new(children.clone(), Arc::clone(&progress));
+    // A remote that unpacks a large push says so every few seconds, so two answers' time is enough to tell that it hangs.
+    let git = Git::new(children.clone(), Arc::clone(&progress), clock.answer * 2);
+    Ok(World { clock, http, git, children, progress })
+}
+
+fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
+    let walk = wishes.walk;
+    if let Some(name) = walk.and_then(|w| w.repo.as_deref()) {
+        name::check_repository(name)?;
+    }
+    let token = env.token(&["GH_TOKEN", "GITHUB_TOKEN"]);
+    let key = env.token(&["OPENAI_API_KEY"]);
+    let admission = env.admission();
+    let own = [
+        ("the GitHub token", &token),
+        ("the key of the language model", &key),
+        ("the shared secret", &admission.secret),
+        ("the task's secret", &task.secret),
+    ];
+    let own: Vec<_> = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
+    let secrets = own.iter().map(|(_, secret)| secret.clone()).collect();
+    let (model, no_model) = match walk.filter(|w| !w.model.no_llm && w.site.is_none()) {
+        Some(walk) => model(env, &walk.model, key.clone(), secrets)?,
+        None => (None, None),
+    };
+    let forge = forge(env, walk, token.clone(), wishes.needs_token)?;
+    let world = world(env, Duration::from_secs(wishes.deadline), said)?;
     Ok(Setup {
         state: env.state_dir(global.state_dir.as_ref())?,
         admission,
@@ -174,16 +218,49 @@ fn resolve(
         prove: env.get("REQUIRE_GITHUB_TOKEN_ON_STARTUP").is_some_and(|v| v.trim().eq_ignore_ascii_case("true") || v.trim() == "1"),
         generate: generate::Options {
             site: walk.and_then(|w| w.site.clone()),
-            no_model: key.filter(|_| walk.is_some_and(|w| !w.no_llm)).map(|_| "this version has no client for language models".to_owned()),
-            no_fallback: walk.is_some_and(|w| w.no_fallback),
+            model,
+            no_model,
+            no_fallback: walk.is_some_and(|w| w.model.no_fallback),
         },
         checks: checks(env, walk),
         screenshot: walk.and_then(|w| w.screenshot.clone()),
         scan: scan::Options { own, allowed: allowed(walk)? },
         pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
         notify_for: wishes.notify_for.map(Duration::from_secs),
-        world: World { clock, http, git, children, progress },
+        world,
     })
+}
+
+/// Whom to ask, or why nobody is asked.
+fn model(env: &Environment, args: &ModelArgs, key: Option<Secret>, secrets: Vec<Secret>) -> Result<(Option<Model>, Option<String>)> {
+    let wrong = |name: &str, why: String| {
+        Error::new(Code::Config, format!("{name}: {why}"))
+            .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1")
+    };
+    let base = env.get("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
+    let base = llm::base_url(&base).map_err(|why| wrong("OPENAI_BASE_URL", why))?;
+    let name = args.model.clone().or_else(|| env.get("OPENAI_MODEL")).unwrap_or_else(|| "gpt-4o-mini".to_owned());
+    let home = Endpoint { model: name.trim().to_owned(), base, key };
+    let mut endpoints = vec![home.clone()];
+    for text in env.list("OPENAI_FALLBACK_MODELS").unwrap_or_default() {
+        endpoints.push(Endpoint::parse(&text, &home).map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?);
+    }
+    // A server of somebody else's is only asked without a key where the list names it beside one that has one.
+    endpoints.retain(|e| e.usable() || home.usable());
+    if endpoints.is_empty() && args.replay.is_none() && !args.print_prompt {
+        return Ok((None, Some("OPENAI_API_KEY is not set".to_owned())));
+    }
+    let model = Model {
+        endpoints,
+        repairs: args.repairs,
+        fetch: !args.no_fetch,
+        fetch_hosts: env.list("LLMDEPLOY_FETCH_HOSTS"),
+        max_tokens_total: args.max_tokens_total,
+        record: args.record.clone(),
+        replay: args.replay.clone(),
+        secrets,
+    };
+    Ok((Some(model), None))
 }
 
 fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {

@@ -9,6 +9,9 @@ pub mod config;
 /// The walk of a task through the stages.
 pub mod walk;
 
+/// Commands that only read: `status`.
+pub mod views;
+
 /// One room per stage.
 pub mod stages;
 

@@ -27,15 +27,18 @@ fn main() -> ExitCode {
     let progress = report::progress(&cli.global);
     let children = Children::default();
     commands::end_on_signals(&children);
-    let error = catch_unwind(AssertUnwindSafe(|| commands::run(&cli, Arc::clone(&progress), children))).unwrap_or_else(|_| {
+    let ended = catch_unwind(AssertUnwindSafe(|| commands::run(&cli, Arc::clone(&progress), children))).unwrap_or_else(|_| {
         let error = Error::new(Code::Internal, "this is a fault of llmdeploy itself").hint("please report it, with what stands above");
         report::document(&ErrorDocument::of(&error));
-        Some(error)
+        Err(error)
     });
     // A spinner is taken off the terminal before anything else is said.
     drop(progress);
-    error.map_or(ExitCode::SUCCESS, |e| {
-        report::error(&e, cli.global.color);
-        ExitCode::from(e.code.exit_status())
-    })
+    ended.map_or_else(
+        |e| {
+            report::error(&e, cli.global.color);
+            ExitCode::from(e.code.exit_status())
+        },
+        ExitCode::from,
+    )
 }

@@ -53,6 +53,12 @@ pub fn checks<T: Serialize>(value: &T, verdicts: &[Verdict]) {
     text(&table);
 }
 
+/// Whether somebody reads along on a terminal.
+#[must_use]
+pub fn on_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Prints help or a version: text that was asked for.
 pub fn text(text: &str) {
     let mut out = io::stdout().lock();

@@ -1,6 +1,6 @@
 //! Types that cannot hold a wrong value: parsed once at the door, trusted inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,6 @@ impl RelPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Whether `self` lies in the folder that `other` would be.
-    #[must_use]
-    pub fn is_below(&self, other: &Self) -> bool {
-        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
-    }
 }
 
 fn check_part(part: &str) -> Result<(), String> {
@@ -101,6 +95,45 @@ impl From<RelPath> for String {
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Places that are taken, to find out whether two paths are in each other's way, in a time that does not grow with their
+/// number.
+#[derive(Default)]
+pub struct Places {
+    files: HashMap<String, usize>,
+    folders: HashMap<String, usize>,
+}
+
+/// Why a path has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The number of the path that is in the way.
+    pub with: usize,
+    /// They are the same; otherwise one is a folder of the other.
+    pub same: bool,
+}
+
+impl Places {
+    /// Takes a place for the path with this number.
+    ///
+    /// # Errors
+    /// The path that is there already.
+    pub fn take(&mut self, path: &RelPath, number: usize) -> Result<(), Clash> {
+        let text = path.as_str();
+        let folders = || text.match_indices('/').filter_map(|(at, _)| text.get(..at));
+        if let Some(other) = self.files.get(text) {
+            return Err(Clash { with: *other, same: true });
+        }
+        if let Some(other) = self.folders.get(text).or_else(|| folders().find_map(|f| self.files.get(f))) {
+            return Err(Clash { with: *other, same: false });
+        }
+        self.files.insert(text.to_owned(), number);
+        for folder in folders() {
+            self.folders.entry(folder.to_owned()).or_insert(number);
+        }
+        Ok(())
     }
 }
 
@@ -201,6 +234,15 @@ impl fmt::Display for RunId {
     }
 }
 
+/// The largest place at or before `at` where the text can be cut. (`str::floor_char_boundary` is younger than our Rust.)
+#[must_use]
+pub fn boundary(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    (0..=at).rev().find(|n| text.is_char_boundary(*n)).unwrap_or(0)
+}
+
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -287,10 +329,15 @@ mod tests {
     }
 
     #[test]
-    fn below_means_in_the_folder() {
+    fn places() {
         let path = |p| RelPath::parse(p).unwrap();
-        assert!(path("a/b").is_below(&path("a")));
-        assert!(!path("ab").is_below(&path("a")) && !path("a").is_below(&path("a")));
+        let mut places = Places::default();
+        for (n, p) in ["a/b", "ab", "c", "a/d"].into_iter().enumerate() {
+            assert_eq!(places.take(&path(p), n), Ok(()), "{p}");
+        }
+        assert_eq!(places.take(&path("c"), 9), Err(Clash { with: 2, same: true }));
+        assert_eq!(places.take(&path("a"), 9), Err(Clash { with: 0, same: false }));
+        assert_eq!(places.take(&path("c/x/y"), 9), Err(Clash { with: 2, same: false }));
     }
 
     #[test]

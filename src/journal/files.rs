@@ -6,8 +6,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::{Code, Error, OrCode, Result};
+use crate::values::sha256_hex;
 
 /// Makes a folder, with those above it, that only its owner can enter.
 ///
@@ -50,9 +52,12 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// What every JSON file of the state directory is wrapped in.
 #[derive(Serialize, Deserialize)]
-struct Sheet<T> {
+struct Sheet<'a> {
     version: u32,
-    value: T,
+    /// Of the value's text, so that what was edited by hand, or damaged without ceasing to be JSON, is not taken for a record.
+    sha256: String,
+    #[serde(borrow)]
+    value: &'a RawValue,
 }
 
 /// What can be read of a sheet whatever its version.
@@ -67,30 +72,63 @@ const VERSION: u32 = 1;
 /// # Errors
 /// `state`.
 pub fn write_json<T: Serialize>(file: &Path, value: &T) -> Result<()> {
-    let bytes = serde_json::to_vec_pretty(&Sheet { version: VERSION, value }).context("writing JSON").or_code(Code::Internal)?;
-    write(file, &bytes)
+    write_text(file, serde_json::to_string_pretty(value))
+}
+
+/// As [`write_json`], on one line: for what is read by the thousand.
+///
+/// # Errors
+/// `state`.
+pub fn write_json_line<T: Serialize>(file: &Path, value: &T) -> Result<()> {
+    write_text(file, serde_json::to_string(value))
+}
+
+fn write_text(file: &Path, text: serde_json::Result<String>) -> Result<()> {
+    let sheet = text.and_then(|text| {
+        let (sha256, value) = (sha256_hex(text.as_bytes()), RawValue::from_string(text)?);
+        serde_json::to_vec(&Sheet { version: VERSION, sha256, value: &value })
+    });
+    write(file, &sheet.context("writing JSON").or_code(Code::Internal)?)
 }
 
 /// `None` if there is no such file.
 ///
 /// # Errors
-/// `state` for one that does not read, naming it and what to do.
+/// `state` for one that does not read or was changed, naming it and what to do.
 pub fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).with_context(|| format!("reading {}", file.display())).or_code(Code::State).map_err(hint),
     };
-    let damaged = |why: String| {
+    parse(&bytes).map(Some).map_err(|why| {
         let folder = file.parent().unwrap_or(file).display().to_string();
         Error::new(Code::State, format!("{} {why}", file.display()))
             .hint(format!("what was pushed is on the remote: remove {folder} and run the same command again"))
+    })
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> std::result::Result<T, String> {
+    let unreadable = |e: serde_json::Error| format!("does not read: {e}");
+    let sheet: Sheet<'_> = match serde_json::from_slice(bytes) {
+        Ok(sheet) => sheet,
+        // Of another version, perhaps, with another layout.
+        Err(e) => match serde_json::from_slice(bytes) {
+            Ok(Version { version }) if version != VERSION => return Err(other_version(version)),
+            _ => return Err(unreadable(e)),
+        },
     };
-    let Version { version } = serde_json::from_slice(&bytes).map_err(|e| damaged(format!("does not read: {e}")))?;
-    if version != VERSION {
-        return Err(damaged(format!("is of version {version}, this program knows version {VERSION}")));
+    if sheet.version != VERSION {
+        return Err(other_version(sheet.version));
     }
-    serde_json::from_slice(&bytes).map(|sheet: Sheet<T>| Some(sheet.value)).map_err(|e| damaged(format!("does not read: {e}")))
+    if sheet.sha256 != sha256_hex(sheet.value.get().as_bytes()) {
+        return Err("was changed since it was written".to_owned());
+    }
+    serde_json::from_str(sheet.value.get()).map_err(unreadable)
+}
+
+fn other_version(version: u32) -> String {
+    format!("is of version {version}, this program knows version {VERSION}")
 }
 
 fn hint(error: Error) -> Error {
@@ -108,7 +146,12 @@ mod tests {
         assert_eq!(read_json::<u32>(&file).unwrap(), None);
         write_json(&file, &7_u32).unwrap();
         assert_eq!(read_json::<u32>(&file).unwrap(), Some(7));
-        for damage in ["", "{", "{\"version\":1}", "{\"version\":1,\"value\":\"x\"}", "{\"version\":2,\"value\":7}", "null"] {
+        let good = fs::read_to_string(&file).unwrap();
+        let edited = good.replace('7', "8");
+        let older = good.replace("\"version\":1", "\"version\":0");
+        for damage in
+            ["", "{", "{\"version\":1}", "{\"version\":2,\"values\":7}", "null", "\0\0\0\0", &good[..good.len() / 2], &edited, &older]
+        {
             fs::write(&file, damage).unwrap();
             let error = read_json::<u32>(&file).unwrap_err();
             assert!(error.code == Code::State && error.one_line().contains("x.json") && error.hint.is_some(), "{damage}: {error}");

@@ -32,3 +32,27 @@ pub fn remove(state: &Path, id: &RunId) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// The runs whose notification is pending, oldest first.
+///
+/// # Errors
+/// `state`.
+pub fn pending(state: &Path) -> Result<Vec<RunId>> {
+    let dir = state.join("outbox");
+    let failed = || format!("reading {}", dir.display());
+    let entries = match std::fs::read_dir(&dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(failed).or_code(Code::State)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(failed).or_code(Code::State)?;
+        // Delivered by another process in this very moment.
+        let Ok(since) = entry.metadata().and_then(|m| m.modified()) else { continue };
+        if let Some(id) = entry.file_name().to_str().and_then(|n| RunId::parse(n).ok()) {
+            found.push((since, id));
+        }
+    }
+    found.sort_by(|a, b| (a.0, a.1.as_str()).cmp(&(b.0, b.1.as_str())));
+    Ok(found.into_iter().map(|(_, id)| id).collect())
+}

@@ -64,7 +64,6 @@ impl Journal {
         differs: impl FnOnce(&Run<C>) -> Result<()>,
     ) -> Result<Opened<C>> {
         let dir = state.join("runs").join(id.as_str());
-        files::make_dir(&dir)?;
         let lock = Lock::take(&dir.join("lock"))?;
         let journal = Self { dir, _lock: lock };
         let known = if fresh { journal.read::<Run<C>>("run").unwrap_or(None) } else { journal.read::<Run<C>>("run")? };
@@ -82,6 +81,23 @@ impl Journal {
         Ok(Opened { journal, run, known: false })
     }
 
+    /// Takes a run that was begun; `None` if nothing is known of it.
+    ///
+    /// # Errors
+    /// `busy`, `state`.
+    pub fn take(state: &Path, id: &RunId) -> Result<Option<Self>> {
+        let dir = state.join("runs").join(id.as_str());
+        if !dir.join("run.json").is_file() {
+            return Ok(None);
+        }
+        let lock = Lock::take(&dir.join("lock"))?;
+        // Dropped between the look and the lock: then the lock has made an empty folder.
+        if !dir.join("run.json").is_file() {
+            return Ok(None);
+        }
+        Ok(Some(Self { dir, _lock: lock }))
+    }
+
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -90,6 +106,14 @@ impl Journal {
     #[must_use]
     pub fn git_dir(&self) -> PathBuf {
         self.dir.join("repo.git")
+    }
+
+    /// Removes the run's own repository.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn forget_git(&self) -> Result<()> {
+        remove_dir(&self.git_dir())
     }
 
     /// # Errors
@@ -176,7 +200,7 @@ impl Journal {
         self.dir.join(format!("{name}.json"))
     }
 
-    /// Empties the folder, all but the lock, which is ours. `run.json` goes last: while it is there the rest is its.
+    /// Empties the folder, all but the lock, which is ours, and the log, which this process may be writing. `run.json` goes last: while it is there the rest is its.
     fn clear(&self) -> Result<()> {
         let failed = || format!("clearing {}", self.dir.display());
         for entry in fs::read_dir(&self.dir).with_context(failed).or_code(Code::State)? {
@@ -184,7 +208,7 @@ impl Journal {
             let (name, path) = (entry.file_name(), entry.path());
             if path.is_dir() {
                 remove_dir(&path)?;
-            } else if name != "lock" && name != "run.json" {
+            } else if name != "lock" && name != "log" && name != "run.json" {
                 fs::remove_file(&path).with_context(failed).or_code(Code::State)?;
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::http::{ANSWER_LIMIT, Http, Request, Response, Url};
+use super::http::{ANSWER_LIMIT, Http, Request, Response, Url, masked};
 
 /// Hops that are followed before it counts as a loop.
 const MAX_HOPS: usize = 5;
@@ -19,7 +19,8 @@ pub fn post(http: &Http, url: &Url, body: &[u8], timeout: Duration, allowed: &dy
     for _ in 0..=MAX_HOPS {
         let headers = [("Content-Type", "application/json"), ("Accept", "application/json, */*")];
         let request = Request { method: "POST", url: at.as_str(), headers: &headers, body: Some(body), timeout, limit: ANSWER_LIMIT };
-        let response = http.send(&request)?;
+        // A status of 2xx is what counts; an answer that breaks off behind it was given all the same.
+        let response = http.send_for_status(&request)?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
         }
@@ -54,5 +55,5 @@ fn resolve(base: &Url, location: &str) -> anyhow::Result<Url> {
         l if l.starts_with('/') => format!("{scheme}://{}{l}", base.authority),
         l => l.to_owned(),
     };
-    Url::parse(&text).map_err(|why| anyhow::anyhow!("{} redirects to {text:?}: {why}", base.authority))
+    Url::parse(&text).map_err(|why| anyhow::anyhow!("{} redirects to {}: {why}", base.authority, masked(&text)))
 }

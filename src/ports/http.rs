@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
+
+use super::address::{self, PublicOnly};
 
 use crate::progress::Progress;
 
@@ -20,6 +23,9 @@ pub const ANSWER_LIMIT: u64 = 8 << 20;
 pub struct Http {
     through_proxy: ureq::Agent,
     direct: ureq::Agent,
+    /// Connects to public addresses only.
+    public: ureq::Agent,
+    has_proxy: bool,
     progress: Arc<dyn Progress>,
 }
 
@@ -58,6 +64,20 @@ impl Response {
     }
 }
 
+/// An answer that is still coming.
+pub struct Stream {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Box<dyn Read>,
+}
+
+impl Stream {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+}
+
 /// An answer that is larger than the caller wants to read; asking again will not help.
 #[derive(Debug)]
 pub struct TooLarge {
@@ -82,7 +102,7 @@ impl Http {
             Some(file) => TlsConfig::builder().root_certs(roots(file)?).build(),
             None => TlsConfig::default(),
         };
-        let agent = |proxy: Option<ureq::Proxy>| {
+        let config = |proxy: Option<ureq::Proxy>| {
             ureq::Agent::config_builder()
                 .http_status_as_error(false)
                 .max_redirects(0)
@@ -94,9 +114,11 @@ impl Http {
                 // Servers drop idle connections after 5 s (node) and more; a POST on such a one would fail for nothing.
                 .max_idle_age(Duration::from_secs(3))
                 .build()
-                .into()
         };
-        Ok(Self { through_proxy: agent(ureq::Proxy::try_from_env()), direct: agent(None), progress })
+        let proxy = ureq::Proxy::try_from_env();
+        let public = ureq::Agent::with_parts(config(None), DefaultConnector::default(), PublicOnly::default());
+        let has_proxy = proxy.is_some();
+        Ok(Self { through_proxy: config(proxy).into(), direct: config(None).into(), public, has_proxy, progress })
     }
 
     /// Makes one request.
@@ -104,8 +126,41 @@ impl Http {
     /// # Errors
     /// No complete answer: not connected, timed out, reset, cut off, larger than the limit.
     pub fn send(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send_by(self.agent(request.url), request, true)
+    }
+
+    /// Makes one request of which only status and headers matter: the body is what has come of it.
+    ///
+    /// # Errors
+    /// No answer: not connected, timed out, reset.
+    pub fn send_for_status(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send_by(self.agent(request.url), request, false)
+    }
+
+    /// As [`Http::send`], but never to a private, loopback or link-local address, by whatever name.
+    ///
+    /// # Errors
+    /// As [`Http::send`], and for such an address.
+    pub fn send_public(&self, request: &Request<'_>) -> anyhow::Result<Response> {
+        if !self.has_proxy {
+            return self.send_by(&self.public, request, true);
+        }
+        let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+        if uri.host().is_none_or(address::is_private_host) {
+            bail!("its address is private, loopback or link-local");
+        }
+        self.send_by(&self.through_proxy, request, true)
+    }
+
+    /// A request to this machine, with what it carries, must not make a detour over somebody else's.
+    fn agent(&self, url: &str) -> &ureq::Agent {
+        let local = url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback));
+        if local { &self.direct } else { &self.through_proxy }
+    }
+
+    fn send_by(&self, agent: &ureq::Agent, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
         let started = Instant::now();
-        let result = self.exchange(request);
+        let result = exchange(agent, request, whole);
         let outcome = match &result {
             Ok(r) => r.status.to_string(),
             Err(e) => format!("{e:#}"),
@@ -114,36 +169,64 @@ impl Http {
         result
     }
 
-    fn exchange(&self, request: &Request<'_>) -> anyhow::Result<Response> {
-        let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
-        // A request to this machine, with what it carries, must not make a detour over somebody else's.
-        let agent = if uri.host().is_some_and(is_loopback) { &self.direct } else { &self.through_proxy };
-        let mut builder = ureq::http::Request::builder().method(request.method).uri(uri);
-        for (name, value) in request.headers {
-            builder = builder.header(*name, *value);
-        }
-        let failed = || format!("{} {}", request.method, masked(request.url));
-        let mut response = match request.body {
-            Some(body) => run(agent, builder.body(body)?, request.timeout),
-            None => run(agent, builder.body(())?, request.timeout),
-        }
-        .with_context(failed)?;
-        let headers = response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
-        let mut body = Vec::new();
-        response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body).with_context(failed)?;
-        if body.len() as u64 > request.limit {
-            return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
-        }
-        Ok(Response { status: response.status().as_u16(), headers, body })
+    /// Makes one request whose answer is read bit by bit as it comes. `idle`: the longest silence, before the answer and in
+    /// it. `timeout` and `limit` hold for the whole; reading on after either is an error.
+    ///
+    /// # Errors
+    /// No answer at all.
+    pub fn stream(&self, request: &Request<'_>, idle: Duration) -> anyhow::Result<Stream> {
+        let started = Instant::now();
+        let result = begin(self.agent(request.url), request, Some(idle));
+        let outcome = match &result {
+            Ok(r) => r.status().as_u16().to_string(),
+            Err(e) => format!("{e:#}"),
+        };
+        self.progress.trace(&format!("{} {} → {outcome} ({} ms)", request.method, masked(request.url), started.elapsed().as_millis()));
+        let response = result?;
+        let (status, headers) = (response.status().as_u16(), headers(&response));
+        Ok(Stream { status, headers, body: Box::new(response.into_body().into_reader().take(request.limit)) })
     }
+}
+
+fn begin(agent: &ureq::Agent, request: &Request<'_>, idle: Option<Duration>) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
+    let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+    let mut builder = ureq::http::Request::builder().method(request.method).uri(uri);
+    for (name, value) in request.headers {
+        builder = builder.header(*name, *value);
+    }
+    match request.body {
+        Some(body) => run(agent, builder.body(body)?, request.timeout, idle),
+        None => run(agent, builder.body(())?, request.timeout, idle),
+    }
+    .with_context(|| format!("{} {}", request.method, masked(request.url)))
+}
+
+fn exchange(agent: &ureq::Agent, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
+    let failed = || format!("{} {}", request.method, masked(request.url));
+    let mut response = begin(agent, request, None)?;
+    let headers = headers(&response);
+    let mut body = Vec::new();
+    let read = response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body);
+    if whole {
+        read.with_context(failed)?;
+    }
+    if whole && body.len() as u64 > request.limit {
+        return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
+    }
+    Ok(Response { status: response.status().as_u16(), headers, body })
 }
 
 fn run<B: ureq::AsSendBody>(
     agent: &ureq::Agent,
     request: ureq::http::Request<B>,
     timeout: Duration,
+    idle: Option<Duration>,
 ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).build())
+    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).timeout_per_read(idle).build())
+}
+
+fn headers(response: &ureq::http::Response<ureq::Body>) -> Vec<(String, String)> {
+    response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect()
 }
 
 fn roots(file: &std::path::Path) -> anyhow::Result<RootCerts> {

@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::World;
 use super::forge::{Author, Forge, Live, Page, Repository};
-use super::git::{BRANCH, Remote};
+use super::git::{BRANCH, OWN_LOCK, Remote, is_repository};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::values::RelPath;
 
@@ -53,8 +53,13 @@ impl Forge for Local {
         Ok(Author::default())
     }
 
-    fn find(&self, _: &World, name: &str) -> Result<Option<Repository>> {
-        Ok(self.bare(name).join("HEAD").is_file().then(|| self.repository(name, false)))
+    fn find(&self, world: &World, name: &str) -> Result<Option<Repository>> {
+        let bare = self.bare(name);
+        if !is_repository(&bare) {
+            return Ok(None);
+        }
+        world.git.init(&bare)?;
+        Ok(Some(self.repository(name, false)))
     }
 
     fn create(&self, world: &World, name: &str, _description: &str) -> Result<Repository> {
@@ -87,7 +92,7 @@ impl Forge for Local {
     /// Brings the folder to what `main` holds now, which is the commit or a later one. Two processes take turns.
     fn wait_live(&self, world: &World, name: &str, _: &Page<'_>, _: Instant) -> Result<Live> {
         let (bare, site) = (self.bare(name), self.site(name));
-        let turn = bare.join("llmdeploy.lock");
+        let turn = bare.join(OWN_LOCK);
         let lock = fs::File::create(&turn).and_then(|f| f.lock().map(|()| f)).with_context(|| format!("locking {}", turn.display()));
         let _lock = lock.or_code(Code::State)?;
         check_out(world, &bare, &site)?;

@@ -1,12 +1,15 @@
 //! The outside world, one file each. They take strings, bytes and paths, never a task.
 
+pub mod address;
 pub mod askpass;
 pub mod browser;
+pub mod detach;
 pub mod evaluator;
 pub mod forge;
 pub mod git;
 pub mod github;
 pub mod http;
+pub mod llm;
 pub mod local;
 pub mod process;
 pub mod retry;

@@ -27,10 +27,10 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Children(Arc<Mutex<BTreeSet<u32>>>);
 
 impl Children {
-    /// Asks every child to end. git passes it on to its own helpers.
+    /// Asks every child to end, and theirs.
     pub fn terminate(&self) {
         for pid in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            terminate(*pid);
+            terminate_family(*pid);
         }
     }
 
@@ -41,6 +41,31 @@ impl Children {
     pub(super) fn remove(&self, pid: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
+}
+
+/// git ends on a signal but leaves its helper behind, which may be waiting for a server that does not answer. A process group
+/// of their own would do, but then they would outlive a `kill -9` of ours.
+fn terminate_family(pid: u32) {
+    let mut family = vec![pid];
+    let parents = parents();
+    let mut n = 0;
+    while let Some(parent) = family.get(n).copied() {
+        family.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(child, _)| *child));
+        n += 1;
+    }
+    family.into_iter().for_each(terminate);
+}
+
+/// Every process with its parent, where the system tells (Linux); nothing elsewhere. The fourth field of `stat` is the
+/// parent; the second is a name in brackets that may hold anything (proc(5)).
+fn parents() -> Vec<(u32, u32)> {
+    let parent = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
 }
 
 #[cfg(unix)]
@@ -129,7 +154,7 @@ fn wait(child: &mut Child, ended: &mpsc::Receiver<()>, limit: Duration) -> io::R
     // Both outputs are at their end when the child and its helpers are gone.
     for _ in 0..2 {
         if ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_err() {
-            terminate(child.id());
+            terminate_family(child.id());
             if ended.recv_timeout(GRACE).is_err() {
                 child.kill()?;
             }
@@ -226,6 +251,15 @@ mod tests {
     fn one_that_takes_too_long_is_ended() {
         let error = sh("exec sleep 60", Duration::from_millis(50), None).err().unwrap();
         assert!(error.to_string().contains("took longer"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn one_that_takes_too_long_is_ended_with_its_children() {
+        let started = Instant::now();
+        // The sleeping grandchild holds our pipes.
+        let error = sh("sleep 60; true", Duration::from_millis(50), None).err().unwrap();
+        assert!(error.to_string().contains("took longer") && started.elapsed() < Duration::from_secs(10), "{error}");
     }
 
     #[test]

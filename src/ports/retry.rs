@@ -25,7 +25,13 @@ pub fn pause(unit: Duration, n: u32) -> Duration {
 /// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3).
 #[must_use]
 pub fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.header("retry-after")?.trim();
+    parse_after(response.header("retry-after")?)
+}
+
+/// The value of a `Retry-After` header.
+#[must_use]
+pub fn parse_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
     value.parse().map(Duration::from_secs).ok().or_else(|| {
         let at = httpdate::parse_http_date(value).ok()?;
         Some(at.duration_since(SystemTime::now()).unwrap_or_default())

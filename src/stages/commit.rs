@@ -26,6 +26,8 @@ pub struct Place<'a> {
     pub git_dir: &'a Path,
     pub parent: Option<&'a Sha>,
     pub author: &'a Author,
+    /// Of the repository; it becomes public with the commit.
+    pub description: &'a str,
     /// Seconds since 1970; fixed in the journal, so that it is the same commit after a kill.
     pub date: u64,
 }
@@ -37,9 +39,17 @@ pub struct Place<'a> {
 pub fn make(world: &World, task: &Task, app: &App, scan: &scan::Options, place: &Place<'_>) -> Result<Commit> {
     let files = app.files(task)?;
     let message = message(task, app);
-    scan::require_clean(&files, &message, scan)?;
+    let texts = [("the commit message", message.as_str()), ("the repository's description", place.description)];
+    scan::require_clean(&files, &texts, scan)?;
     world.git.init(place.git_dir)?;
-    let draft = Draft { parent: place.parent, author: place.author, date: place.date, message: &message, write: &files, delete: &[] };
+    let draft = Draft {
+        parent: place.parent,
+        author: place.author,
+        date: place.date,
+        message: &message,
+        write: &files,
+        delete: &app.record.deleted,
+    };
     Ok(Commit { sha: world.git.commit(place.git_dir, &draft)?, parent: place.parent.cloned() })
 }
 

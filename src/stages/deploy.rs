@@ -126,11 +126,12 @@ pub fn push(world: &World, task: &Task, target: &Target<'_>, commit: &Commit, kn
             Ok(Pushed::Done) => return Ok(Outcome::Pushed(pushed(&repository, &commit.sha, None))),
             Ok(Pushed::Behind) => {
                 let base = ground::survey(world, &repository, target.git_dir)?;
-                return match settle(task, target, commit, &repository, base)? {
-                    Some(outcome) => Ok(outcome),
-                    // It moved and came back, or git means something else.
-                    None => Err(Error::new(Code::PushRejected, "the push was rejected as not fast-forward, but the branch has not moved")),
-                };
+                if let Some(outcome) = settle(task, target, commit, &repository, base)? {
+                    return Ok(outcome);
+                }
+                // Another push had the branch locked, and failed or was killed; a look at the repository removes a dead lock.
+                target.forge.find(world, &repository.name)?;
+                Error::new(Code::PushRejected, "the push was rejected as not fast-forward, but the branch has not moved")
             }
             // Right after creation a repository may not be seen everywhere.
             Ok(Pushed::NotFound) => Error::new(Code::Network, format!("{} does not answer to git yet", repository.repo_url)),

@@ -35,31 +35,52 @@ pub struct Receipt {
     pub delivered_at: Option<String>,
 }
 
+/// How one attempt ended.
+#[derive(Debug)]
+pub enum Tried {
+    Accepted,
+    /// Why not, and how long the evaluator asks to wait.
+    Refused {
+        why: anyhow::Error,
+        wait: Option<Duration>,
+    },
+}
+
+/// Sends the notification once, and brings the receipt up to date.
+///
+/// # Errors
+/// `internal`.
+pub fn attempt(world: &World, url: &Url, payload: &Payload, admission: &Admission, receipt: &mut Receipt) -> Result<Tried> {
+    let body = serde_json::to_vec(payload).context("writing JSON").or_code(Code::Internal)?;
+    receipt.attempts += 1;
+    let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| admission.allows(target));
+    receipt.http_status = answer.as_ref().ok().map(|r| r.status);
+    Ok(match answer {
+        Ok(response) if response.is_success() => {
+            receipt.delivered_at = Some(rfc3339_now());
+            Tried::Accepted
+        }
+        Ok(response) => {
+            Tried::Refused { why: anyhow::anyhow!("{} answered {}", url.authority, response.status), wait: retry::retry_after(&response) }
+        }
+        Err(why) => Tried::Refused { why, wait: None },
+    })
+}
+
 /// Sends the notification until it is accepted, for at most `window`. The receipt is brought up to date with each attempt.
 ///
 /// # Errors
 /// `notify_pending` when the window is over.
 pub fn send(world: &World, url: &Url, payload: &Payload, admission: &Admission, window: Duration, receipt: &mut Receipt) -> Result<()> {
-    let body = serde_json::to_vec(payload).context("writing JSON").or_code(Code::Internal)?;
     let until = Instant::now() + window;
     let mut failures = 0;
     loop {
-        receipt.attempts += 1;
-        let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| admission.allows(target));
-        receipt.http_status = answer.as_ref().ok().map(|r| r.status);
-        let (asked, why) = match answer {
-            Ok(response) if response.is_success() => {
-                receipt.delivered_at = Some(rfc3339_now());
-                return Ok(());
-            }
-            Ok(response) => (retry::retry_after(&response), anyhow::anyhow!("{} answered {}", url.authority, response.status)),
-            Err(e) => (None, e),
-        };
+        let Tried::Refused { why, wait } = attempt(world, url, payload, admission, receipt)? else { return Ok(()) };
         failures += 1;
-        let pause = asked.unwrap_or_else(|| retry::pause(world.clock.unit, failures));
+        let pause = wait.unwrap_or_else(|| retry::pause(world.clock.unit, failures));
         if pause >= until.saturating_duration_since(Instant::now()) {
             let source = why.context(format!("the notification was not accepted in {} attempts", receipt.attempts));
-            let hint = "it is kept: run the same command again, or `llmdeploy notify` with the task, when the evaluator is back";
+            let hint = "it is kept: run the same command again, or `llmdeploy notify --retry`, when the evaluator is back";
             return Err(Error { code: Code::NotifyPending, source, hint: Some(hint.to_owned()) });
         }
         say(world.progress.as_ref(), &why, pause);

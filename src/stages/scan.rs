@@ -101,18 +101,16 @@ const SHAPES: [Shape; 38] = [
     shape("Age secret key", "AGE-SECRET-KEY-1", upper, 58),
 ];
 
-/// Refuses files, or a message, that hold a secret.
+/// Refuses files, and texts that become public beside them, that hold a secret. A text comes with what it is called.
 ///
 /// # Errors
 /// `secret_found`, with file, line and the masked value.
-pub fn require_clean(files: &BTreeMap<RelPath, &[u8]>, message: &str, options: &Options) -> Result<()> {
+pub fn require_clean(files: &BTreeMap<RelPath, &[u8]>, texts: &[(&str, &str)], options: &Options) -> Result<()> {
     let needles: Vec<(&str, Vec<u8>)> =
         options.own.iter().flat_map(|(name, secret)| encodings(secret.reveal()).into_iter().map(move |e| (*name, e))).collect();
     let names: String = files.keys().map(|p| format!("{p}\n")).collect();
-    let places = files
-        .iter()
-        .map(|(path, bytes)| (path.as_str(), *bytes))
-        .chain([("the commit message", message.as_bytes()), ("a file's name", names.as_bytes())]);
+    let texts = texts.iter().copied().chain([("a file's name", names.as_str())]).map(|(name, text)| (name, text.as_bytes()));
+    let places = files.iter().map(|(path, bytes)| (path.as_str(), *bytes)).chain(texts);
     for (place, bytes) in places {
         for (name, needle) in &needles {
             if let Some(at) = memmem::find(bytes, needle) {
@@ -228,7 +226,7 @@ mod tests {
 
     fn scan(text: &[u8], options: &Options) -> Result<()> {
         let path = RelPath::parse("a/b.txt").unwrap();
-        require_clean(&[(path, text)].into(), "message", options)
+        require_clean(&[(path, text)].into(), &[], options)
     }
 
     fn own(secret: &str) -> Options {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::{Code, Error, Result};
 use crate::ports::http::Url;
 use crate::secret::Secret;
-use crate::values::{RelPath, RunId, sha256_hex};
+use crate::values::{Places, RelPath, RunId, sha256_hex};
 
 /// The most bytes a task may have.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -279,27 +279,17 @@ fn checks(raw: Option<&RawValue>) -> Result<Vec<Check>> {
 
 fn attachments(raw: Option<&RawValue>) -> Result<(Vec<Attachment>, BTreeMap<String, String>)> {
     let mut all: Vec<Attachment> = Vec::new();
+    let mut places = Places::default();
     let mut digests = BTreeMap::new();
     for (n, raw) in list("attachments", raw)?.into_iter().enumerate() {
         let fields: AttachmentFields<'_> =
             serde_json::from_str(raw.get()).map_err(|e| invalid(format!("attachments[{n}]: not an object with name and url: {e}")))?;
         let name = required(&format!("attachments[{n}].name"), fields.name)?;
         let name = RelPath::parse(&name).map_err(|why| invalid(format!("attachments[{n}].name: {why}")))?;
-        for (other, earlier) in all.iter().enumerate() {
-            if earlier.name == name {
-                return Err(invalid(format!(
-                    "attachments[{n}].name: {name:?} is the name of attachments[{other}] too",
-                    name = name.as_str()
-                )));
-            }
-            if earlier.name.is_below(&name) || name.is_below(&earlier.name) {
-                return Err(invalid(format!(
-                    "attachments[{n}].name: {:?} and {:?} (attachments[{other}]) cannot be a file and a folder at once",
-                    name.as_str(),
-                    earlier.name.as_str()
-                )));
-            }
-        }
+        places.take(&name, n).map_err(|clash| {
+            let how = if clash.same { "is the same as" } else { "cannot be a file and a folder at once with" };
+            invalid(format!("attachments[{n}].name: {:?} {how} attachments[{}].name", name.as_str(), clash.with))
+        })?;
         let field = format!("attachments[{n}].url");
         let url = string(&field, fields.url)?.ok_or_else(|| invalid(format!("{field}: missing")))?;
         let (media_type, source, digest) = source(&field, &url)?;
@@ -399,9 +389,12 @@ mod tests {
             (r#","attachments":[{"name":"a","url":"data:x"}]"#, "attachments[0].url: a data: URI without a comma"),
             (
                 r#","attachments":[{"name":"a","url":"data:,x"},{"name":"a","url":"data:,y"}]"#,
-                "attachments[1].name: \"a\" is the name of attachments[0] too",
+                "attachments[1].name: \"a\" is the same as attachments[0].name",
             ),
-            (r#","attachments":[{"name":"a/b","url":"data:,x"},{"name":"a","url":"data:,y"}]"#, "attachments[1].name: \"a\" and \"a/b\""),
+            (
+                r#","attachments":[{"name":"a/b","url":"data:,x"},{"name":"a","url":"data:,y"}]"#,
+                "attachments[1].name: \"a\" cannot be a file and a folder at once with attachments[0].name",
+            ),
         ] {
             let error = with(fields).unwrap_err();
             assert!(error.code == Code::InvalidTask && error.one_line().contains(said), "{fields}: {error}");

@@ -9,7 +9,7 @@ use crate::stages::generate::{FileInfo, Generator};
 use crate::stages::notify::Receipt;
 
 /// The result of `run`, `deploy` and `notify`. The first seven keys are the notification's.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct RunDocument {
     pub email: Option<String>,
     pub task: Option<String>,
@@ -57,7 +57,7 @@ pub struct Timings {
 }
 
 /// `error` in every document.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Failure {
     pub stage: Option<Stage>,
     pub code: Code,

@@ -10,28 +10,37 @@
 
 mod check;
 pub mod document;
+mod outcome;
 mod preview;
+mod retry;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error, Result};
 use crate::journal::record::Step;
-use crate::journal::{Journal, Opened, Run, outbox};
+use crate::journal::{Journal, Opened, Run, briefs, outbox};
 use crate::ports::World;
 use crate::ports::forge::{Forge, Repository};
 use crate::progress::Stage;
 use crate::stages::check::{self as checks, Verdict};
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Deployment, Outcome, Push, Target};
-use crate::stages::generate::{self, App, Brief, Generator};
+use crate::stages::generate::llm::Earlier;
+use crate::stages::generate::{self, App, Brief};
 use crate::stages::ground::Base;
 use crate::stages::name;
 use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::scan;
 use crate::stages::task::{Admission, Content, Task};
+use crate::values::boundary;
 pub use check::check;
-use document::{CommitDocument, Failure, GenerateDocument, Pages, RunDocument, Status, Timings};
+use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
+use outcome::{conclude, identity};
+pub use retry::{Errands, retry};
+
+/// Bytes of a brief that a later round is told.
+const KEPT_BRIEF: usize = 100_000;
 
 /// How often a commit is made anew because the branch has moved.
 const REDO: u32 = 5;
@@ -95,16 +104,15 @@ struct Walk<'a> {
     stage: Stage,
 }
 
-/// Walks up to a live page, and with [`Goal::Notify`] tells the evaluator.
+/// Walks up to a live page, and with [`Goal::Notify`] tells the evaluator. `begun` is called when the run is ours.
 #[must_use]
-pub fn run(setup: &Setup, task: &Task, goal: Goal) -> (RunDocument, Option<Error>) {
+pub fn run(setup: &Setup, task: &Task, goal: Goal, begun: &dyn Fn()) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
     match Walk::begin(setup, task, goal) {
         Ok(mut walk) => {
+            begun();
             let error = walk.go().err();
-            let stage = walk.stage;
-            let error = walk.fill(&mut document).err().or(error);
-            conclude(&mut document, error.as_ref(), stage);
+            let error = walk.close(&mut document, error);
             (document, error)
         }
         Err(error) => {
@@ -127,7 +135,7 @@ pub fn commit(setup: &Setup, task: &Task) -> (CommitDocument, Option<Error>) {
                 document.commit_sha = pushed.or(made).map(String::from);
                 Ok(())
             });
-            (walk.stage, result)
+            (walk.stage, walk.note(result))
         }
         Err(e) => (Stage::Task, Err(e)),
     };
@@ -143,7 +151,7 @@ pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocu
     let (stage, result) = match Walk::begin(setup, task, Goal::Generate) {
         Ok(mut walk) => {
             let result = walk.go().and_then(|()| walk.preview(dir, &mut document));
-            (walk.stage, result)
+            (walk.stage, walk.note(result))
         }
         Err(e) => (Stage::Task, Err(e)),
     };
@@ -152,27 +160,35 @@ pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocu
     (document, error)
 }
 
+/// What a language model would be asked first. Asks nobody.
+///
+/// # Errors
+/// As the walk up to the generator.
+pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
+    Walk::begin(setup, task, Goal::Generate)?.prompt()
+}
+
 /// Sends the notification of a deployed run again, accepted or not.
 #[must_use]
 pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
-    let mut stage = Stage::Task;
     let begun = if setup.state.join("runs").join(task.id().as_str()).join("run.json").is_file() {
         Walk::begin(setup, task, Goal::Notify)
     } else {
         Err(Error::new(Code::State, format!("nothing is known here of run {}", task.id()))
             .hint("llmdeploy run TASK; or give its result: llmdeploy notify TASK --result FILE"))
     };
-    let error = match begun {
+    match begun {
         Ok(mut walk) => {
             let sent = walk.notify(true);
-            stage = walk.stage;
-            walk.fill(&mut document).err().or(sent.err())
+            let error = walk.close(&mut document, sent.err());
+            (document, error)
         }
-        Err(e) => Some(e),
-    };
-    conclude(&mut document, error.as_ref(), stage);
-    (document, error)
+        Err(error) => {
+            conclude(&mut document, Some(&error), Stage::Task);
+            (document, Some(error))
+        }
+    }
 }
 
 /// Sends the notification that a result describes, with no state at all. `result` is what `run` or `deploy` printed.
@@ -219,9 +235,41 @@ impl<'a> Walk<'a> {
         let Opened { journal, run, known } = Journal::open(&setup.state, &task.id(), new, setup.fresh, differs)?;
         let mut walk = Self { setup, task, goal, journal, run, repo, app: None, ground: None, resumed_from: None, stage: Stage::Task };
         if known {
+            outcome::reopen(&walk.journal)?;
             walk.resumed_from = walk.first_open_stage()?;
+        } else {
+            // What was to be told of before is no more.
+            outbox::remove(&setup.state, &task.id())?;
         }
         Ok(walk)
+    }
+
+    /// Makes the result of a walk, and keeps it for `status`.
+    fn close(&self, document: &mut RunDocument, error: Option<Error>) -> Option<Error> {
+        let unreadable = outcome::fill(&self.journal, checks::unjudged(self.task, false), document).err();
+        let error = unreadable.or(error);
+        document.resumed_from = self.resumed_from;
+        conclude(document, error.as_ref(), self.stage);
+        let unkept = outcome::keep(&self.journal, self.run.started_at, document).and_then(|()| self.let_go_of_refused(error.as_ref()));
+        error.or(unkept.err())
+    }
+
+    /// A task that was refused and never pushed must not stand in the way of the right one under the same four values.
+    fn let_go_of_refused(&self, error: Option<&Error>) -> Result<()> {
+        if error.is_some_and(|e| e.code == Code::InvalidTask) && self.journal.read::<Step<Push>>(step::PUSH)?.is_none() {
+            return self.journal.forget(&["run"]);
+        }
+        Ok(())
+    }
+
+    /// Keeps for `status` what became of a walk that did not mean to go to the end.
+    fn note(&self, result: Result<()>) -> Result<()> {
+        let mut document = identity(self.task);
+        outcome::fill(&self.journal, checks::unjudged(self.task, false), &mut document)?;
+        conclude(&mut document, result.as_ref().err(), self.stage);
+        outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
+        self.let_go_of_refused(result.as_ref().err())?;
+        result
     }
 
     fn go(&mut self) -> Result<()> {
@@ -311,7 +359,10 @@ impl<'a> Walk<'a> {
 
     /// Looks at the remote before anything is made, where what is there matters for making it.
     fn look_first(&mut self) -> Result<Option<Push>> {
-        let needed = self.task.round > 1 || self.setup.adopt && self.goal > Goal::Check;
+        // What a language model makes costs something: a run that was pushed before the state directory was lost is not made
+        // again. One request where there is no repository yet.
+        let costly = self.setup.adopt || self.setup.generate.model.is_some();
+        let needed = self.task.round > 1 || costly && self.goal > Goal::Check;
         if !needed || self.journal.read::<Step<generate::Record>>(step::GENERATE)?.is_some() {
             return Ok(None);
         }
@@ -331,8 +382,9 @@ impl<'a> Walk<'a> {
         match self.app.take() {
             Some(app) if app.record.generator.kind != generate::Kind::Template => {
                 let git_dir = self.git_dir();
+                let base = base.as_ref().map(|b| (b, git_dir.as_path()));
                 let brief =
-                    Brief { repo: &self.repo, started_at: self.run.started_at, base: base.as_ref().map(|b| (b, git_dir.as_path())) };
+                    Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: Path::new(""), earlier: &[], judge: None };
                 let app = generate::onto(&self.setup.world, self.task, &app, &brief)?;
                 let ms = self.journal.read::<Step<generate::Record>>(step::GENERATE)?.map_or(0, |s| s.ms);
                 self.journal.store_files(&app.stored)?;
@@ -359,7 +411,8 @@ impl<'a> Walk<'a> {
         } else {
             let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
             let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
-            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base };
+            let (calls, earlier) = (self.calls(), self.earlier()?);
+            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
             let mut made = None;
             self.journal.step(step::GENERATE, || {
                 let app = generate::app(&setup.world, task, &setup.generate, &brief)?;
@@ -376,13 +429,61 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    fn calls(&self) -> PathBuf {
+        self.journal.dir().join("llm")
+    }
+
+    /// What earlier rounds asked for; what this one does is kept for later ones.
+    fn earlier(&self) -> Result<Vec<Earlier>> {
+        let (state, task) = (&self.setup.state, self.task);
+        let checks = task.checks.iter().map(|c| c.text().to_owned()).collect();
+        let brief = task.brief[..boundary(&task.brief, KEPT_BRIEF)].to_owned();
+        let this = Earlier { round: task.round, brief, checks };
+        briefs::keep(state, &task.email, &task.task, task.round, &this)?;
+        briefs::before(state, &task.email, &task.task, task.round)
+    }
+
+    /// What a language model would be asked first, with what is on the remote now.
+    fn prompt(&mut self) -> Result<String> {
+        let git_dir = self.git_dir();
+        if self.task.round > 1 {
+            let description = self.description();
+            let found = deploy::look(&self.setup.world, self.task, &self.target(&git_dir, &description))?;
+            self.ground = found.map(|found| (found.repository, found.base));
+        }
+        let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
+        let (calls, earlier) = (self.calls(), self.earlier()?);
+        let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
+        generate::prompt(&self.setup.world, self.task, &self.setup.generate, &brief)
+    }
+
     fn commit(&mut self) -> Result<Commit> {
         self.enter(Stage::Commit);
         let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
-        let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
+        let (setup, task, git_dir, description) = (self.setup, self.task, self.git_dir(), self.description());
+        let lost = |commit: &Step<Commit>| !setup.world.git.has(&git_dir, &commit.value.sha);
+        if self.journal.read::<Step<Commit>>(step::COMMIT)?.is_some_and(|c| lost(&c)) {
+            self.journal.forget(&[step::COMMIT])?;
+        }
         let step = self.journal.step(step::COMMIT, || {
+            match &app.record.base {
+                // Whatever is there is of a process that died, and the commit is the same each time it is made.
+                None => self.journal.forget_git()?,
+                Some(base) if setup.world.git.has(&git_dir, base) => {}
+                Some(_) => {
+                    // What it builds on is on the remote still.
+                    self.journal.forget_git()?;
+                    deploy::look(&setup.world, task, &self.target(&git_dir, &description))?;
+                }
+            }
             let author = setup.forge.author(&setup.world)?;
-            let place = commit::Place { git_dir: &git_dir, parent: app.record.base.as_ref(), author: &author, date: self.run.started_at };
+            let place = commit::Place {
+                git_dir: &git_dir,
+                parent: app.record.base.as_ref(),
+                author: &author,
+                description: &description,
+                date: self.run.started_at,
+            };
             commit::make(&setup.world, task, app, &setup.scan, &place)
         })?;
         setup.world.progress.done(Stage::Commit, step.value.sha.as_str());
@@ -464,15 +565,7 @@ impl<'a> Walk<'a> {
         self.enter(Stage::Notify);
         let started = Instant::now();
         let Step { ms, value: mut receipt } = known.unwrap_or(Step { ms: 0, value: Receipt::default() });
-        let payload = Payload {
-            email: self.task.email.clone(),
-            task: self.task.task.clone(),
-            round: self.task.round,
-            nonce: self.task.nonce.clone(),
-            repo_url: push.repo_url,
-            commit_sha: push.sha.into(),
-            pages_url: deployment.pages_url,
-        };
+        let payload = outcome::payload(&self.run, push, deployment);
         if receipt.delivered_at.is_none() {
             outbox::add(&setup.state, &id)?;
         }
@@ -530,60 +623,4 @@ impl<'a> Walk<'a> {
             () => Some(Stage::Deploy),
         })
     }
-
-    /// Puts into the document what is on record.
-    fn fill(&self, document: &mut RunDocument) -> Result<()> {
-        let generate = self.journal.read::<Step<generate::Record>>(step::GENERATE)?;
-        let check = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
-        let commit = self.journal.read::<Step<Commit>>(step::COMMIT)?;
-        let push = self.journal.read::<Step<Push>>(step::PUSH)?;
-        let deployment = self.journal.read::<Step<Deployment>>(step::DEPLOY)?;
-        let receipt = self.journal.read::<Step<Receipt>>(step::NOTIFY)?;
-        document.timings_ms = Timings {
-            generate: generate.as_ref().map(|s| s.ms),
-            check: check.as_ref().map(|s| s.ms),
-            commit: commit.as_ref().map(|s| s.ms),
-            deploy: push.as_ref().map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
-            notify: receipt.as_ref().map(|s| s.ms),
-        };
-        document.resumed_from = self.resumed_from;
-        document.checks = check.map_or_else(|| checks::unjudged(self.task, false), |s| s.value);
-        let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
-        document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
-            Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),
-            _ => generate.map(|s| s.value.generator),
-        };
-        if let Some(Step { value: push, .. }) = push {
-            document.repo_url = Some(push.repo_url);
-            document.commit_sha = Some(push.sha.into());
-        }
-        if let Some(Step { value, .. }) = deployment {
-            document.pages = Some(if value.live { Pages::Live } else { Pages::Pending });
-            document.pages_url = Some(value.pages_url);
-        }
-        document.notification = receipt.map(|s| s.value);
-        Ok(())
-    }
-}
-
-fn identity(task: &Task) -> RunDocument {
-    RunDocument {
-        email: Some(task.email.clone()),
-        task: Some(task.task.clone()),
-        round: Some(task.round),
-        nonce: Some(task.nonce.clone()),
-        run: Some(task.id().to_string()),
-        ..RunDocument::default()
-    }
-}
-
-fn conclude(document: &mut RunDocument, error: Option<&Error>, stage: Stage) {
-    let notified = document.notification.as_ref().is_some_and(|n| n.delivered_at.is_some());
-    document.status = match error {
-        Some(e) if e.code.is_pending() => Status::Pending,
-        Some(_) => Status::Failed,
-        None if notified => Status::Notified,
-        None => Status::Deployed,
-    };
-    document.error = error.map(|e| Failure::of(e, Some(stage)));
 }

@@ -1,14 +1,26 @@
 //! One integration binary: the real program against a double of the world. A file per promise.
 
+#[cfg(unix)]
 mod checks;
+mod crash;
+mod damage;
 mod errors;
+mod faults;
 mod github;
 mod large;
+mod later;
 mod layering;
+mod llm_answers;
+mod llm_records;
+mod llm_servers;
+mod llm_tasks;
+mod model;
 mod notify;
 mod output;
 mod readme;
 mod run;
 mod secrets;
+mod side_by_side;
 mod walk;
 mod world;
+mod xlsx;

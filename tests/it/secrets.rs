@@ -105,6 +105,21 @@ fn a_commit_with_a_secret_is_stopped() {
 }
 
 #[test]
+fn the_repositorys_description_is_searched_too() {
+    let bench = Bench::new();
+    let site = bench.path("mine");
+    std::fs::create_dir_all(&site).unwrap();
+    for name in ["index.html", "README.md"] {
+        std::fs::write(site.join(name), "nothing of the brief").unwrap();
+    }
+    let task = bench.task(json!({"secret": SHARED, "brief": format!("Use {SHARED} to log in.")}));
+    let document =
+        bench.go_env("run", &task, &["--site", site.to_str().unwrap()], &[("LLMDEPLOY_SECRET", SHARED)]).fails(1, "secret_found");
+    assert!(document["error"]["message"].as_str().unwrap().contains("description"), "{document:#}");
+    assert!(bench.world.repos().is_empty());
+}
+
+#[test]
 fn a_known_shape_may_be_allowed_by_its_digest() {
     let bench = Bench::new();
     let other = ["gh", "p_", &"Zx9".repeat(12)].concat();

@@ -1,6 +1,8 @@
 //! Which hosts a page from somebody else may reach: the public ones.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::ports::address::is_public;
 
 /// Whether the host of a URL (a name, an IPv4 address, or an IPv6 address in brackets) is one that no page may reach: this
 /// machine, a private network, or a name that only means something in one.
@@ -8,47 +10,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub fn is_local_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return is_local(ip);
+        return !is_public(ip);
     }
     // Names without a dot and these suffixes are never public (RFC 6761, 6762, 8375, and ICANN's `internal`).
     let private = ["localhost", "local", "internal", "lan", "intranet", "home.arpa", "localdomain"];
     !bare.contains('.') || private.iter().any(|p| bare.strip_suffix(p).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
-}
-
-/// Whether an address is loopback, private, link-local, multicast, or otherwise not of the public network (RFC 6890).
-#[must_use]
-pub fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_local_v4(ip),
-        IpAddr::V6(ip) => is_local_v6(ip),
-    }
-}
-
-fn is_local_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    ip.is_private()
-        || ip.is_loopback()
-        || ip.is_link_local()
-        || ip.is_multicast()
-        || ip.is_documentation()
-        || matches!((a, b, c), (0 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0) | (198, 18..=19, _))
-}
-
-fn is_local_v6(ip: Ipv6Addr) -> bool {
-    let segments = ip.segments();
-    // ::ffff:a.b.c.d, ::a.b.c.d, 64:ff9b::/96 (NAT64) and 2002::/16 (6to4) carry an IPv4 address.
-    let four = |hi: u16, lo: u16| {
-        let ([a, b], [c, d]) = (hi.to_be_bytes(), lo.to_be_bytes());
-        is_local_v4(Ipv4Addr::new(a, b, c, d))
-    };
-    match segments {
-        [0, 0, 0, 0, 0, 0 | 0xffff, hi, lo] | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] | [0x2002, hi, lo, ..] => four(hi, lo),
-        [first, second, ..] => {
-            matches!(first, 0xfc00..=0xfdff | 0xfe80..=0xfeff | 0xff00..=0xffff | 0)
-                || (first, second) == (0x64, 0xff9b)
-                || (first, second) == (0x2001, 0xdb8)
-        }
-    }
 }
 
 /// `%41b` → `Ab`; what is no UTF-8 then becomes U+FFFD, and a stray `%` stays.

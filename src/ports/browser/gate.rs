@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use base64::Engine as _;
 
 use super::address;
+use crate::ports::address::is_public;
 
 /// What a request's head may weigh. The browser sends a few hundred bytes.
 const HEAD_LIMIT: u64 = 16 << 10;
@@ -111,7 +112,7 @@ fn reach(target: &str, proxy: Option<&Proxy>) -> anyhow::Result<Option<TcpStream
         return Ok(Some(stream));
     }
     let addresses: Vec<SocketAddr> = target.to_socket_addrs()?.collect();
-    if addresses.iter().any(|a| address::is_local(a.ip())) {
+    if addresses.iter().any(|a| !is_public(a.ip())) {
         return Ok(None);
     }
     let stream = connect(addresses.into_iter())?;

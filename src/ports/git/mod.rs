@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: a work tree, an index, hooks, the user's configuration, and any credential of the user's.
 
+mod locks;
 mod objects;
 mod refusal;
 
@@ -30,12 +31,21 @@ pub const BRANCH: &str = "refs/heads/main";
 /// Where the remote's branch stands in our own repository after a fetch.
 const FETCHED: &str = "refs/llmdeploy/remote";
 
+/// Held while a process brings the folder of a local page up to date; no lock of git's.
+pub const OWN_LOCK: &str = "llmdeploy.lock";
+
+/// How often a repository is made that another process is making, too.
+const INIT_TRIES: u32 = 5;
+const BETWEEN_INITS: Duration = Duration::from_millis(50);
+
 /// A first object database command takes milliseconds; a slow disk gets this.
 const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
 pub struct Git {
     children: Children,
     progress: Arc<dyn Progress>,
+    /// How long a transfer may stand still.
+    patience: Duration,
 }
 
 /// Where to fetch from and push to.
@@ -84,22 +94,47 @@ pub enum Pushed {
     NotFound,
 }
 
+/// Whether a bare repository is there as a whole. `git init` makes `objects` last.
+#[must_use]
+pub fn is_repository(dir: &Path) -> bool {
+    dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir()
+}
+
 impl Git {
     #[must_use]
-    pub fn new(children: Children, progress: Arc<dyn Progress>) -> Self {
-        Self { children, progress }
+    pub fn new(children: Children, progress: Arc<dyn Progress>, patience: Duration) -> Self {
+        Self { children, progress, patience }
     }
 
-    /// Makes a bare repository, or leaves the one that is there as it is.
+    /// Makes a bare repository, or leaves the one that is there as it is, but for the locks of a git that was killed.
     ///
     /// # Errors
     /// `git_missing`, `git_failed`.
     pub fn init(&self, dir: &Path) -> Result<()> {
-        if dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir() {
-            return Ok(());
-        }
+        let clear =
+            || locks::clear(dir).with_context(|| format!("removing the locks of a dead git in {}", dir.display())).or_code(Code::GitFailed);
+        clear()?;
         let words = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--"];
-        self.ok(Call { args: args(words).into_iter().chain([dir.into()]).collect(), ..Call::default() }).map(drop)
+        let mut tries = 1;
+        while !is_repository(dir) {
+            let made = self.ok(Call { args: args(words).into_iter().chain([dir.into()]).collect(), ..Call::default() });
+            match made {
+                // Another process is making it at the same time.
+                Err(e) if e.code == Code::GitFailed && tries < INIT_TRIES => std::thread::sleep(BETWEEN_INITS),
+                made => return made.map(drop),
+            }
+            tries += 1;
+            clear()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the commit is in the repository, and the repository can be read.
+    #[must_use]
+    pub fn has(&self, dir: &Path, commit: &Sha) -> bool {
+        let object = format!("{commit}^{{commit}}");
+        let call = Call { dir: Some(dir), args: args(["cat-file", "-e", object.as_str()]), ..Call::default() };
+        is_repository(dir) && self.call(call).is_ok_and(|output| output.status.success())
     }
 
     /// Makes a commit on top of `parent` in one process, without index or work tree. The same draft makes the same sha.
@@ -217,7 +252,11 @@ impl Git {
         match self.tip(to) {
             Ok(tip) if tip == *commit => Ok(Pushed::Done),
             Ok(_) => Ok(Pushed::Behind),
-            Err(_) => Err(rejection(&String::from_utf8_lossy(&output.stderr), "git update-ref failed")),
+            Err(_) => {
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                // The branch is not there yet, but another process is making it.
+                if is_race(&stderr) { Ok(Pushed::Behind) } else { Err(rejection(&stderr, "git update-ref failed")) }
+            }
         }
     }
 
@@ -281,6 +320,8 @@ impl Git {
             ("GIT_CONFIG_GLOBAL", null_device().to_owned()),
             ("LC_ALL", "C".to_owned()),
         ];
+        // A transfer that takes too long is the network's fault, anything else is not.
+        let code = if call.remote.is_some() { Code::Network } else { Code::GitFailed };
         let mut words = call.args;
         let mut proxies = false;
         // Kept until the child has ended.
@@ -293,7 +334,7 @@ impl Git {
                     config.push(("http.followRedirects", "false".to_owned()));
                     // A transfer that stands still is given up, so that the walk's deadline is not spent on it.
                     config.push(("http.lowSpeedLimit", "1".to_owned()));
-                    config.push(("http.lowSpeedTime", "30".to_owned()));
+                    config.push(("http.lowSpeedTime", self.patience.as_secs().max(1).to_string()));
                     words.push(match token {
                         Some(token) => {
                             let server = askpass::Server::start(authority, token).or_code(Code::Internal)?;
@@ -322,7 +363,7 @@ impl Git {
         }
         let spec = Spec { program: &program, args: words, env, proxies, dir: call.dir, limit: call.limit };
         self.progress.trace(&process::shown(&spec));
-        process::run(&self.children, &spec, call.feed, call.listen).or_code(Code::GitFailed)
+        process::run(&self.children, &spec, call.feed, call.listen).or_code(code)
     }
 }
 

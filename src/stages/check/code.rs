@@ -53,8 +53,6 @@ pub enum Look {
     Lost,
     /// It is a function, and not the result of a call: to be called if that is what the code says.
     Function(String),
-    /// An object that says itself what it stands for (`toJSON`); by its handle.
-    Object(String),
 }
 
 /// Reads the answer to `Runtime.evaluate` with Playwright's truthiness: the value goes over as if serialised, so that functions
@@ -94,10 +92,6 @@ pub fn value(object: &Value) -> Look {
         "bigint" if object["unserializableValue"] != "0n" => Look::True,
         // `document.all` is an object that says it is none.
         "object" if object["subtype"] == "null" || object["className"] == "HTMLAllCollection" => falsy(),
-        "object" if object["subtype"].is_null() => match object["objectId"].as_str() {
-            Some(id) => Look::Object(id.to_owned()),
-            None => Look::True,
-        },
         "object" => Look::True,
         _ => falsy(),
     }

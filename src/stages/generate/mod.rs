@@ -5,6 +5,8 @@
 
 mod download;
 mod license;
+pub mod llm;
+mod model;
 mod place;
 mod site;
 mod template;
@@ -15,8 +17,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
+pub use crate::ports::llm::Usage;
 use crate::stages::ground::Base;
 use crate::stages::task::{Source, Task};
 use crate::values::{FileSet, RelPath, Sha, sha256_hex};
@@ -26,6 +30,8 @@ use crate::values::{FileSet, RelPath, Sha, sha256_hex};
 pub struct Options {
     /// Files of the user's own, in the place of generation.
     pub site: Option<PathBuf>,
+    /// Whom to ask for the app; `None`: the template makes it.
+    pub model: Option<llm::Model>,
     /// Why no language model is asked; it becomes the fallback reason. `None`: the user wants none.
     pub no_model: Option<String>,
     /// A template instead of a model is a failure.
@@ -40,6 +46,9 @@ pub struct Generator {
     pub attempts: u32,
     pub usage: Option<Usage>,
     pub fallback_reason: Option<String>,
+    /// Attachments that the brief asks to be changed and the model has changed. All others stand byte for byte.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_attachments: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,16 +60,9 @@ pub enum Kind {
     Replay,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    pub prompt_tokens: u64,
-    pub completion_tokens: u64,
-    pub total_tokens: u64,
-}
-
 impl Generator {
     fn by(kind: Kind) -> Self {
-        Self { kind, model: None, attempts: 0, usage: None, fallback_reason: None }
+        Self { kind, model: None, attempts: 0, usage: None, fallback_reason: None, changed_attachments: vec![] }
     }
 
     /// For the commit's trailer.
@@ -113,6 +115,9 @@ pub struct Record {
     pub stored: BTreeMap<RelPath, String>,
     /// Digest of the directory given with `--site`.
     pub site: Option<String>,
+    /// Files on the remote that go.
+    #[serde(default)]
+    pub deleted: Vec<RelPath>,
 }
 
 /// The files to write, beside those that stay.
@@ -131,7 +136,9 @@ impl App {
     pub fn files<'a>(&'a self, task: &'a Task) -> Result<BTreeMap<RelPath, &'a [u8]>> {
         let mut files: BTreeMap<RelPath, &[u8]> = self.stored.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
         for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
-            if let Source::Bytes(bytes) = &attachment.source {
+            if let Source::Bytes(bytes) = &attachment.source
+                && !self.record.generator.changed_attachments.iter().any(|c| c == path.as_str())
+            {
                 files.insert(path, bytes);
             }
         }
@@ -158,6 +165,19 @@ pub struct Brief<'a> {
     pub started_at: u64,
     /// What is on the remote, with the repository it was fetched into.
     pub base: Option<(&'a Base, &'a Path)>,
+    /// Where calls to a language model are kept.
+    pub calls: &'a Path,
+    /// What is known here of earlier rounds.
+    pub earlier: &'a [llm::Earlier],
+    /// Sees what is wrong with an app that a model has made.
+    pub judge: Option<&'a llm::Judge<'a>>,
+}
+
+/// What is told of the files beside the files.
+struct How {
+    generator: Generator,
+    site: Option<String>,
+    deleted: Vec<RelPath>,
 }
 
 /// Makes the app.
@@ -166,10 +186,52 @@ pub struct Brief<'a> {
 /// `invalid_task` where files cannot stand beside each other or a download is refused, `network`, `llm_failed` under
 /// `--no-fallback`, `usage` for a `--site` that cannot be published, `git_failed`.
 pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
-    let paths = place::paths(task)?;
     let downloaded = download::attachments(world, task)?;
+    let attachments = placed(task, &downloaded)?;
+    if let Some(dir) = &options.site {
+        let files = site::read(dir)?;
+        let how = How { generator: Generator::by(Kind::Site), site: Some(site::digest(&files)), deleted: vec![] };
+        let made = files.into_iter().map(|(path, bytes)| (path, (Origin::Site, bytes))).collect();
+        return finish(world, task, brief, attachments, made, how);
+    }
+    let generator = match &options.model {
+        Some(model) => match model::ask(world, task, model, brief, &attachments)? {
+            Asked::Made { made, deleted, generator } => {
+                return finish(world, task, brief, attachments, made, How { generator, site: None, deleted });
+            }
+            Asked::Nothing(generator) => generator,
+        },
+        None => Generator { fallback_reason: options.no_model.clone(), ..Generator::by(Kind::Template) },
+    };
+    if options.no_fallback {
+        let reason = generator.fallback_reason.unwrap_or_else(|| "--no-llm was given".to_owned());
+        return Err(Error::new(Code::LlmFailed, format!("no language model made the app: {reason}"))
+            .hint("run without --no-fallback to use the template"));
+    }
+    // Whoever has set no key knows; a model that was asked and did not help is news.
+    if let Some(reason) = generator.fallback_reason.as_ref().filter(|_| options.model.is_some()) {
+        world.progress.warn(&format!("the template is used: {reason}"));
+    }
+    let mut made = Made::new();
+    if let Some(page) = page(world, task, brief, &attachments)? {
+        made.insert(known("index.html")?, (Origin::Template, page.into_bytes()));
+    }
+    finish(world, task, brief, attachments, made, How { generator, site: None, deleted: vec![] })
+}
+
+/// What a language model would be asked first, as text.
+///
+/// # Errors
+/// As [`app`].
+pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<String> {
+    let downloaded = download::attachments(world, task)?;
+    let model = options.model.clone().unwrap_or_default();
+    model::prompt(world, task, &model, brief, &placed(task, &downloaded)?)
+}
+
+fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Placed<'a>> {
     let mut attachments = Placed::new();
-    for ((path, attachment), downloaded) in paths.into_iter().zip(&task.attachments).zip(&downloaded) {
+    for ((path, attachment), downloaded) in place::paths(task)?.into_iter().zip(&task.attachments).zip(downloaded) {
         let (bytes, in_task) = match (&attachment.source, downloaded) {
             (Source::Bytes(bytes), _) => (bytes.as_slice(), true),
             (Source::Https(_), Some(bytes)) => (bytes.as_slice(), false),
@@ -177,27 +239,7 @@ pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> 
         };
         attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
     }
-    let mut made = Made::new();
-    let (generator, site) = match &options.site {
-        Some(dir) => {
-            let files = site::read(dir)?;
-            let digest = site::digest(&files);
-            made.extend(files.into_iter().map(|(path, bytes)| (path, (Origin::Site, bytes))));
-            (Generator::by(Kind::Site), Some(digest))
-        }
-        None => {
-            if options.no_fallback {
-                let reason = options.no_model.clone().unwrap_or_else(|| "--no-llm was given".to_owned());
-                return Err(Error::new(Code::LlmFailed, format!("no language model was asked: {reason}"))
-                    .hint("run without --no-fallback to use the template"));
-            }
-            if let Some(page) = page(world, task, brief, &attachments)? {
-                made.insert(known("index.html")?, (Origin::Template, page.into_bytes()));
-            }
-            (Generator { fallback_reason: options.no_model.clone(), ..Generator::by(Kind::Template) }, None)
-        }
-    };
-    finish(world, task, brief, &attachments, made, (generator, site))
+    Ok(attachments)
 }
 
 /// The same app on other ground: what was made stays, LICENSE and README are brought in line with what is there now.
@@ -214,29 +256,24 @@ pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<
         };
         attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
     }
-    let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !matches!(o, Origin::Tool | Origin::Attachment)).copied();
+    let remade = |path: &RelPath, origin| origin == Origin::Attachment || origin == Origin::Tool && is_tool_file(path.as_str());
+    let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !remade(path, **o)).copied();
     let made: Made = app.stored.iter().filter_map(|(path, bytes)| Some((path.clone(), (by_us(path)?, bytes.clone())))).collect();
-    finish(world, task, brief, &attachments, made, (app.record.generator.clone(), app.record.site.clone()))
+    let Record { generator, site, deleted, .. } = app.record.clone();
+    finish(world, task, brief, attachments, made, How { generator, site, deleted })
 }
 
-fn finish(
-    world: &World,
-    task: &Task,
-    brief: &Brief<'_>,
-    attachments: &Placed<'_>,
-    mut made: Made,
-    how: (Generator, Option<String>),
-) -> Result<App> {
-    add_tool_files(world, task, brief, attachments, &mut made)?;
+fn finish(world: &World, task: &Task, brief: &Brief<'_>, mut attachments: Placed<'_>, mut made: Made, how: How) -> Result<App> {
+    attachments.retain(|path, _| !how.generator.changed_attachments.iter().any(|c| c == path.as_str()));
+    add_tool_files(world, task, brief, &attachments, &mut made, &how)?;
     made.retain(|path, _| !attachments.contains_key(path));
     place::check(made.keys().chain(attachments.keys()))?;
-    let (generator, site) = how;
-    Ok(collect(brief, generator, site, attachments, made))
+    Ok(collect(brief, how, &attachments, made))
 }
 
 /// The template's page, or `None` where a page by somebody else stays.
 fn page(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<Option<String>> {
-    let round = template::Round { round: task.round, brief: task.brief.clone() };
+    let round = this_round(task);
     let mut rounds = Vec::new();
     let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
     if let Some((base, git_dir)) = brief.base
@@ -266,13 +303,22 @@ fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
         .collect()
 }
 
+/// Characters of a brief that page and README show. More than anybody reads, and a brief of 60 MiB is not held in five copies.
+const SHOWN_BRIEF: usize = 100_000;
+
+fn this_round(task: &Task) -> template::Round {
+    let shown: String =
+        if task.brief.len() > SHOWN_BRIEF { task.brief.chars().take(SHOWN_BRIEF).chain(['…']).collect() } else { task.brief.clone() };
+    template::Round { round: task.round, brief: shown }
+}
+
 /// Files of a repository that are not content of the page.
 fn is_tool_file(path: &str) -> bool {
     matches!(path, "index.html" | "README.md" | "LICENSE" | ".nojekyll")
 }
 
 /// LICENSE, README and `.nojekyll`, where neither the user's files nor an attachment are in their place.
-fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>, made: &mut Made) -> Result<()> {
+fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>, made: &mut Made, how: &How) -> Result<()> {
     let old = match brief.base {
         Some((base, git_dir)) => base.read(world, git_dir, &["LICENSE", "README.md", ".nojekyll"])?,
         None => vec![],
@@ -285,28 +331,44 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
         made.entry(known(".nojekyll")?).or_insert((Origin::Tool, Vec::new()));
     }
     let new: Vec<String> = made.keys().filter(|p| !is_tool_file(p.as_str())).chain(attachments.keys()).map(ToString::to_string).collect();
-    let readme = match old(1) {
-        Some(text) => {
-            let round = template::Round { round: task.round, brief: task.brief.clone() };
-            template::readme_round(&String::from_utf8_lossy(text), &round, &new)
-        }
+    let round = this_round(task);
+    let by_model = matches!(how.generator.kind, Kind::Llm | Kind::Replay);
+    let old_text = old(1).map(|text| String::from_utf8_lossy(text).into_owned());
+    if let Some((Origin::Llm, text)) = made.get_mut(&known("README.md")?) {
+        // A model's README need not know what was asked for; a later round may have nothing else to learn it from.
+        let told = old_text.as_deref().map(template::briefs).unwrap_or_default();
+        let all = told.into_iter().filter(|r| r.round < task.round).map(|r| (r, vec![])).chain([(round, new)]);
+        let written = String::from_utf8_lossy(text).into_owned();
+        *text = all.fold(written, |page, (round, files)| template::readme_round(&page, &round, &files)).into_bytes();
+        return Ok(());
+    }
+    let readme = match old_text {
+        Some(text) => template::readme_round(&text, &round, &new),
         None => {
             let files: BTreeSet<String> =
                 made.keys().chain(attachments.keys()).map(ToString::to_string).chain(["README.md".to_owned()]).collect();
             let files: Vec<String> = files.into_iter().collect();
-            let rounds = vec![template::Round { round: task.round, brief: task.brief.clone() }];
-            let site = template::Site { task: &task.task, repo: brief.repo, rounds, assets: assets(attachments) };
-            template::readme(&site, &template::ReadmeFacts { repo_url: None, pages_url: None, files: &files })
+            let site = template::Site { task: &task.task, repo: brief.repo, rounds: vec![round], assets: assets(attachments) };
+            if by_model {
+                template::readme_plain(&site, &files)
+            } else {
+                template::readme(&site, &template::ReadmeFacts { repo_url: None, pages_url: None, files: &files })
+            }
         }
     };
     made.entry(known("README.md")?).or_insert((Origin::Tool, readme.into_bytes()));
     Ok(())
 }
 
-fn collect(brief: &Brief<'_>, generator: Generator, site: Option<String>, attachments: &Placed<'_>, made: Made) -> App {
+fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) -> App {
     let mut files: BTreeMap<String, FileInfo> = BTreeMap::new();
     let mut list = |path: &str, bytes: u64, origin| files.insert(path.to_owned(), FileInfo { path: path.to_owned(), bytes, origin });
-    for kept in brief.base.iter().flat_map(|(base, _)| &base.files) {
+    let How { generator, site, deleted } = how;
+    let there: Vec<_> = brief.base.iter().flat_map(|(base, _)| &base.files).collect();
+    // On other ground there may be less to delete than when the app was made.
+    let deleted: Vec<RelPath> =
+        deleted.into_iter().filter(|d| there.iter().any(|f| f.path == d.as_str()) && !made.contains_key(d)).collect();
+    for kept in there.into_iter().filter(|f| !deleted.iter().any(|d| d.as_str() == f.path)) {
         list(&kept.path, kept.bytes, Origin::Kept);
     }
     for (path, (origin, bytes)) in &made {
@@ -321,7 +383,7 @@ fn collect(brief: &Brief<'_>, generator: Generator, site: Option<String>, attach
     }
     let digests = stored.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect();
     let base = brief.base.map(|(base, _)| base.tip.clone());
-    App { record: Record { generator, base, files: files.into_values().collect(), stored: digests, site }, stored }
+    App { record: Record { generator, base, files: files.into_values().collect(), stored: digests, site, deleted }, stored }
 }
 
 /// Whether the directory given now is the one the record was made from.

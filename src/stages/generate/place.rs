@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::stages::task::Task;
-use crate::values::RelPath;
+use crate::values::{Places, RelPath};
 
 /// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`.
 ///
@@ -10,6 +10,7 @@ use crate::values::RelPath;
 /// `invalid_task` where two would stand in the same place, naming the field.
 pub fn paths(task: &Task) -> Result<Vec<RelPath>> {
     let mut paths: Vec<RelPath> = Vec::with_capacity(task.attachments.len());
+    let mut places = Places::default();
     for (n, attachment) in task.attachments.iter().enumerate() {
         let invalid = |why: String| {
             Error::new(Code::InvalidTask, format!("attachments[{n}].name: {why}"))
@@ -20,27 +21,25 @@ pub fn paths(task: &Task) -> Result<Vec<RelPath>> {
         } else {
             RelPath::parse(&format!("assets/{}", attachment.name)).map_err(invalid)?
         };
-        if let Some(other) = paths.iter().position(|p| *p == path || p.is_below(&path) || path.is_below(p)) {
-            return Err(invalid(format!("would stand at {path}, in the way of attachments[{other}]")));
-        }
+        places.take(&path, n).map_err(|clash| invalid(format!("would stand at {path}, in the way of attachments[{}]", clash.with)))?;
         paths.push(path);
     }
     Ok(paths)
 }
 
-/// Refuses a path that is a file and a folder at once.
+/// Refuses two in one place, and a path that is a file and a folder at once.
 ///
 /// # Errors
 /// `invalid_task`.
 pub fn check<'a>(paths: impl Iterator<Item = &'a RelPath>) -> Result<()> {
-    let all: std::collections::BTreeSet<&RelPath> = paths.collect();
-    for path in &all {
-        for (at, _) in path.as_str().match_indices('/') {
-            if let Some(file) = all.iter().find(|p| p.as_str() == &path.as_str()[..at]) {
-                let message = format!("attachments: {path} and {file} cannot be a folder and a file at once");
-                return Err(Error::new(Code::InvalidTask, message).hint("give the attachment another name"));
-            }
-        }
+    let all: Vec<&RelPath> = paths.collect();
+    let mut places = Places::default();
+    for (n, path) in all.iter().enumerate() {
+        places.take(path, n).map_err(|clash| {
+            let other = all.get(clash.with).map_or("", |p| p.as_str());
+            let message = format!("attachments: {path} and {other} cannot both stand in the site");
+            Error::new(Code::InvalidTask, message).hint("give the attachment another name")
+        })?;
     }
     Ok(())
 }

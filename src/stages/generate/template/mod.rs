@@ -7,6 +7,7 @@
 //! input gives the same bytes), any file access (the caller hands over bytes and writes the results), and any
 //! change to an attachment (the page links to it, it never embeds or rewrites it).
 
+mod briefs;
 mod budget;
 mod column;
 mod decimal;
@@ -21,6 +22,7 @@ mod page;
 mod preview;
 mod quote;
 mod readme;
+mod readme_plain;
 mod rounds;
 mod seal;
 mod table;
@@ -31,8 +33,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use briefs::briefs;
 pub use page::page;
 pub use readme::{ReadmeFacts, readme};
+pub use readme_plain::readme_plain;
 pub use rounds::readme_round;
 pub use seal::made_here;
 pub use title::title;

@@ -34,7 +34,7 @@ pub fn readme(site: &Site<'_>, facts: &ReadmeFacts<'_>) -> String {
         let _ = write!(out, "\n**Live page:** {}\n", link(url));
     }
     briefs(&mut out, site);
-    setup(&mut out, facts);
+    how_to_serve(&mut out, facts.repo_url);
     usage(&mut out, site, facts);
     how_it_works(&mut out, site, facts);
     out.push_str("\n## License\n\nMIT, see [LICENSE](LICENSE).\n");
@@ -54,7 +54,7 @@ fn summary(site: &Site<'_>) -> String {
     )
 }
 
-fn briefs(out: &mut String, site: &Site<'_>) {
+pub(super) fn briefs(out: &mut String, site: &Site<'_>) {
     if site.rounds.is_empty() {
         return;
     }
@@ -67,10 +67,10 @@ fn briefs(out: &mut String, site: &Site<'_>) {
     }
 }
 
-fn setup(out: &mut String, facts: &ReadmeFacts<'_>) {
+pub(super) fn how_to_serve(out: &mut String, repo_url: Option<&str>) {
     out.push_str("\n## Setup\n\nThere is nothing to install or to build.");
     // The folder is what git makes of the URL; a name that GitHub rewrote stands there, not in the site.
-    let known = facts.repo_url.filter(|url| is_plain(url)).and_then(|url| Some((url, url.trim_end_matches('/').rsplit('/').next()?)));
+    let known = repo_url.filter(|url| is_plain(url)).and_then(|url| Some((url, url.trim_end_matches('/').rsplit('/').next()?)));
     match known {
         Some((url, name)) if !url.starts_with('-') && !name.starts_with('-') => {
             let folder = name.trim_end_matches(".git");

@@ -1,0 +1,128 @@
+//! Commands about runs that are known here: `status`, `notify --retry`, `prune`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Said, read};
+use crate::cli::{Global, Notify, Prune, Status};
+use crate::clock::{rfc3339_now, unix_now};
+use crate::config::{self, Environment};
+use crate::error::{Code, Error, OrCode, Result};
+use crate::journal::{outbox, prune as journal, summary};
+use crate::report;
+use crate::stages::task::Task;
+use crate::values::RunId;
+use crate::views::dashboard;
+use crate::views::status::{self, Seen, Standing};
+use crate::walk::document::{ErrorDocument, Failure, RunDocument};
+use crate::walk::{self};
+
+/// Exits with the worst that is seen: 1 failed or unknown, 75 on the way, 0 finished.
+pub fn status(global: &Global, args: &Status) -> Result<u8> {
+    let seen = look(global, args).inspect_err(|e| {
+        report::document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
+    })?;
+    let all = match &seen {
+        Asked::One(seen) => std::slice::from_ref(seen.as_ref()),
+        Asked::All(seen) => seen,
+    };
+    if let Some(file) = &args.html {
+        let written = std::fs::write(file, dashboard::page(all, &rfc3339_now()));
+        let failed = |e: &Error| report::document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
+        written.with_context(|| format!("writing --html {}", file.display())).or_code(Code::Usage).inspect_err(failed)?;
+    }
+    if report::on_terminal() {
+        report::text(&status::table(all));
+    } else {
+        match &seen {
+            Asked::One(seen) => report::document(&seen.document),
+            Asked::All(seen) => report::document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
+        }
+    }
+    Ok(all.iter().map(|s| s.standing).max().unwrap_or(Standing::Finished).exit_status())
+}
+
+enum Asked {
+    One(Box<Seen>),
+    All(Vec<Seen>),
+}
+
+fn look(global: &Global, args: &Status) -> Result<Asked> {
+    let env = Environment::read(global.env_file.as_deref())?;
+    let state = env.state_dir(global.state_dir.as_ref())?;
+    let id = match (&args.file, &args.email, &args.task) {
+        (Some(file), ..) => Task::parse(&read(Some(file))?)?.id(),
+        (None, Some(email), Some(task)) => RunId::of(email, task, args.round, &args.nonce),
+        _ => return status::all(&state).map(Asked::All),
+    };
+    status::one(&state, &id).map(|seen| Asked::One(Box::new(seen)))
+}
+
+/// Delivers every notification that was not accepted yet.
+pub fn retry(global: &Global, args: &Notify, said: Said) -> Option<Error> {
+    let env = Environment::read(global.env_file.as_deref());
+    match env.and_then(|env| walk::retry(&config::retry(&env, global, args, said)?)) {
+        Ok((documents, error)) => {
+            report::document(&documents);
+            error
+        }
+        Err(error) => {
+            report::document(&ErrorDocument::of(&error));
+            Some(error)
+        }
+    }
+}
+
+#[derive(Default, Serialize)]
+struct PruneDocument {
+    /// The runs that were dropped.
+    pruned: Vec<RunId>,
+    /// How many are still there.
+    kept: usize,
+    error: Option<Failure>,
+}
+
+/// Drops the runs that are over and ended long enough ago.
+pub fn prune(global: &Global, args: &Prune) -> Option<Error> {
+    let mut document = PruneDocument::default();
+    let error = drop_old(global, args.older_than, &mut document).err();
+    document.error = error.as_ref().map(|e| Failure::of(e, None));
+    report::document(&document);
+    error
+}
+
+fn drop_old(global: &Global, age: Duration, document: &mut PruneDocument) -> Result<()> {
+    let state = Environment::read(global.env_file.as_deref())?.state_dir(global.state_dir.as_ref())?;
+    let before = unix_now().saturating_sub(age.as_secs());
+    journal::sweep(&state)?;
+    let pending = outbox::pending(&state)?;
+    let mut ids = summary::runs(&state)?;
+    ids.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    for id in ids {
+        // Looked at without the lock first: most runs are not concerned.
+        let dir = state.join("runs").join(id.as_str());
+        if !pending.contains(&id) && is_over(&dir, before)? && journal::drop_run(&state, &id, |dir| is_over(dir, before))? {
+            document.pruned.push(id);
+        } else {
+            document.kept += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the run has ended, well or for good, before that time. One that does not read is nobody's to judge.
+fn is_over(dir: &std::path::Path, before: u64) -> Result<bool> {
+    #[derive(Deserialize)]
+    struct Status {
+        status: String,
+    }
+    let Ok(Some(kept)) = summary::read::<Box<RawValue>>(dir) else { return Ok(false) };
+    if kept.ended_at > before {
+        return Ok(false);
+    }
+    let read = serde_json::from_str(kept.document.get()).with_context(|| dir.display().to_string()).or_code(Code::State);
+    read.map(|s: Status| matches!(s.status.as_str(), "notified" | "deployed" | "failed"))
+}

@@ -1,0 +1,264 @@
+//! Calls of a run: kept beside the journal, recorded and replayed. One file per call, readable:
+//! `{"digest", "at", "ms", "request": [{"role", "text", "images"}], "answer": {"text", "model", "usage", …} | null, "error"}`.
+//!
+//! A call is known by the digest of what was said, without the model's name: an answer on record is never asked for again,
+//! and what was recorded with one model can be replayed by somebody who has none. Headers are no part of it, so no key is, and
+//! own secrets are taken out of the texts before they are said at all.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::Model;
+use crate::clock::rfc3339_now;
+use crate::error::{Code, Error, OrCode, Result};
+use crate::journal::files;
+use crate::ports::World;
+use crate::ports::llm::{Answer, Client, Failure, Message, Role, Usage};
+use crate::secret::Secret;
+use crate::values::sha256_hex;
+
+/// Secrets shorter than this stand in ordinary text by chance; the scan of the commit finds them where it matters.
+const SHORTEST_SECRET: usize = 8;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Call {
+    digest: String,
+    at: String,
+    ms: u64,
+    request: Vec<Said>,
+    answer: Option<Answer>,
+    /// Why there is no answer.
+    error: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Said {
+    role: Role,
+    text: String,
+    /// Media type, size and digest of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    images: Vec<String>,
+}
+
+/// Why a call gave no answer.
+pub enum Stop {
+    /// No model will help; the template may.
+    Failed(String),
+    /// The user must know.
+    Error(Error),
+}
+
+/// Makes calls, or finds them on record.
+pub struct Calls<'a> {
+    world: &'a World,
+    model: &'a Model,
+    client: Client,
+    dir: &'a Path,
+    known: RefCell<BTreeMap<String, Call>>,
+    next: Cell<u32>,
+    until: Instant,
+    tally: RefCell<Tally>,
+}
+
+/// What the calls of a run have come to.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub attempts: u32,
+    /// `None` once a server has not said.
+    pub usage: Option<Usage>,
+    silent: bool,
+    /// Tokens, estimated where a server has not said. For the budget.
+    pub spent: u64,
+    pub model: Option<String>,
+}
+
+impl<'a> Calls<'a> {
+    /// `dir`: where this run's calls are kept.
+    ///
+    /// # Errors
+    /// `state`, and `usage` for a `--replay` directory that does not read.
+    pub fn open(world: &'a World, model: &'a Model, dir: &'a Path, until: Instant) -> Result<Self> {
+        let mut known = BTreeMap::new();
+        let mut next = 1;
+        for (name, call) in read_all(dir)? {
+            next = next.max(name.split(['-', '.']).next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0) + 1);
+            if call.answer.is_some() {
+                known.insert(call.digest.clone(), call);
+            }
+        }
+        if let Some(replay) = &model.replay {
+            let recorded =
+                read_all(replay).map_err(|e| Error { code: Code::Usage, ..e.context(format!("--replay {}", replay.display())) })?;
+            known.extend(recorded.into_iter().map(|(_, call)| (call.digest.clone(), call)));
+        }
+        let client = Client::new(model.endpoints.clone());
+        let tally = RefCell::new(Tally { usage: Some(Usage::default()), ..Tally::default() });
+        Ok(Self { world, model, client, dir, known: RefCell::new(known), next: Cell::new(next), until, tally })
+    }
+
+    pub fn tally(&self) -> Tally {
+        let tally = self.tally.borrow().clone();
+        Tally { usage: tally.usage.filter(|u| !tally.silent && u.total_tokens > 0), ..tally }
+    }
+
+    /// What the model says to this.
+    ///
+    /// # Errors
+    /// As [`Stop`] says.
+    pub fn ask(&self, messages: &[Message]) -> Result<Answer, Stop> {
+        let messages = self.without_secrets(messages);
+        let request: Vec<Said> = messages.iter().map(said).collect();
+        let digest = digest(&request);
+        let found = self.known.borrow().get(&digest).and_then(|c| c.answer.clone());
+        if let Some(answer) = found {
+            self.tally.borrow_mut().attempts += 1;
+            self.count(&request, &answer);
+            return Ok(answer);
+        }
+        if let Some(dir) = &self.model.replay {
+            return Err(Stop::Error(not_recorded(dir, &request)));
+        }
+        self.require_budget(&request)?;
+        self.tally.borrow_mut().attempts += 1;
+        let started = Instant::now();
+        let outcome = self.client.ask(self.world, &messages, self.until);
+        let call = Call {
+            digest: digest.clone(),
+            at: rfc3339_now(),
+            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            request,
+            answer: outcome.as_ref().ok().cloned(),
+            error: outcome.as_ref().err().map(ToString::to_string),
+        };
+        self.keep(&call).map_err(Stop::Error)?;
+        match outcome {
+            Ok(answer) => {
+                self.count(&call.request, &answer);
+                self.known.borrow_mut().insert(digest, call);
+                Ok(answer)
+            }
+            Err(Failure::Late) => Err(Stop::Failed("the model did not answer in time".to_owned())),
+            Err(failure) => Err(Stop::Failed(failure.to_string())),
+        }
+    }
+
+    fn require_budget(&self, request: &[Said]) -> Result<(), Stop> {
+        let Some(most) = self.model.max_tokens_total else { return Ok(()) };
+        let spent = self.tally.borrow().spent;
+        let prompt: u64 = request.iter().map(|s| estimate(&s.text)).sum();
+        if spent + prompt < most {
+            return Ok(());
+        }
+        Err(Stop::Failed(format!("--max-tokens-total {most}: {spent} tokens are spent, and the next request has about {prompt}")))
+    }
+
+    fn count(&self, request: &[Said], answer: &Answer) {
+        let mut tally = self.tally.borrow_mut();
+        tally.model = Some(answer.model.clone());
+        match answer.usage {
+            Some(usage) => {
+                tally.spent += usage.total_tokens;
+                if let Some(sum) = &mut tally.usage {
+                    sum.prompt_tokens += usage.prompt_tokens;
+                    sum.completion_tokens += usage.completion_tokens;
+                    sum.total_tokens += usage.total_tokens;
+                }
+            }
+            None => {
+                tally.silent = true;
+                tally.spent += request.iter().map(|s| estimate(&s.text)).sum::<u64>() + estimate(&answer.text);
+            }
+        }
+    }
+
+    /// Written whole and synced before anything is done with the answer: after a kill it is not asked for again.
+    fn keep(&self, call: &Call) -> Result<()> {
+        files::make_dir(self.dir)?;
+        let n = self.next.replace(self.next.get() + 1);
+        files::write_json(&self.dir.join(format!("{n:02}.json")), call)?;
+        let Some(dir) = self.model.record.as_ref().filter(|_| call.answer.is_some()) else { return Ok(()) };
+        let to_usage = |e: Error| Error { code: Code::Usage, ..e.context(format!("--record {}", dir.display())) };
+        fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display())).or_code(Code::Usage).map_err(to_usage)?;
+        let there = read_all(dir).map_err(to_usage)?;
+        let name = there
+            .iter()
+            .find(|(_, c)| c.digest == call.digest)
+            .map_or_else(|| format!("{:02}-{}.json", there.len() + 1, &call.digest[..8]), |(n, _)| n.clone());
+        files::write_json(&dir.join(name), call).map_err(to_usage)
+    }
+
+    fn without_secrets(&self, messages: &[Message]) -> Vec<Message> {
+        let clean = |text: &str| {
+            self.model
+                .secrets
+                .iter()
+                .map(Secret::reveal)
+                .filter(|s| s.len() >= SHORTEST_SECRET)
+                .fold(text.to_owned(), |text, s| text.replace(s, "(redacted)"))
+        };
+        messages.iter().map(|m| Message { text: clean(&m.text), ..m.clone() }).collect()
+    }
+}
+
+/// Names the recording that is most like the request, and the first line in which they differ.
+fn not_recorded(dir: &Path, request: &[Said]) -> Error {
+    let text =
+        |said: &[Said]| said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n");
+    let here = text(request);
+    let all = read_all(dir).unwrap_or_default();
+    let near = all.iter().rev().map(|(name, call)| {
+        let there = text(&call.request);
+        let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
+        (same, name, there)
+    });
+    let detail = match near.max_by_key(|(same, ..)| *same) {
+        None => "it holds no recordings".to_owned(),
+        Some((same, name, there)) => {
+            let line = |text: &str| text.lines().nth(same).map_or_else(|| "nothing more".to_owned(), |l| format!("{:?}", shorten(l)));
+            format!("the nearest is {name}, which differs in line {}: recorded {}, asked {}", same + 1, line(&there), line(&here))
+        }
+    };
+    Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display()))
+        .hint("record it: run the same command with --record DIR instead of --replay, and a model")
+}
+
+fn shorten(line: &str) -> String {
+    let head: String = line.chars().take(120).collect();
+    if head.len() < line.len() { format!("{head}…") } else { head }
+}
+
+fn said(message: &Message) -> Said {
+    let image = |i: &crate::ports::llm::Image| format!("{}, {} bytes, sha256 {}", i.media_type, i.bytes.len(), sha256_hex(&i.bytes));
+    Said { role: message.role, text: message.text.clone(), images: message.images.iter().map(image).collect() }
+}
+
+fn digest(request: &[Said]) -> String {
+    let parts: Vec<String> = request.iter().map(|s| format!("{:?}\0{}\0{}", s.role, s.text, s.images.join("\0"))).collect();
+    sha256_hex(parts.join("\0\0").as_bytes())
+}
+
+/// Four letters to a token, as everybody estimates.
+fn estimate(text: &str) -> u64 {
+    text.len() as u64 / 4 + 1
+}
+
+/// The calls in a directory, by name. One that is not there holds none.
+fn read_all(dir: &Path) -> Result<Vec<(String, Call)>> {
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(vec![]) };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "json"));
+    paths.sort();
+    let mut calls = Vec::new();
+    for path in paths {
+        if let Some(call) = files::read_json::<Call>(&path)? {
+            calls.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), call));
+        }
+    }
+    Ok(calls)
+}

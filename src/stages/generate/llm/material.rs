@@ -1,0 +1,203 @@
+//! What the model is shown of files: attachments, and what is deployed already. Heads rather than wholes where they are long,
+//! and what was cut says so.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::convert;
+use crate::ports::llm::Image;
+use crate::values::RelPath;
+
+/// Characters of one attachment, of one that is to be changed, of all together.
+const HEAD: usize = 4_000;
+const WHOLE: usize = 60_000;
+const ATTACHMENTS: usize = 120_000;
+/// Characters of one deployed file, and of all together.
+const DEPLOYED_ONE: usize = 40_000;
+const DEPLOYED: usize = 120_000;
+/// Images that go with the prompt, and the most bytes of one.
+const IMAGES: usize = 4;
+const IMAGE: usize = 4 << 20;
+
+/// An attachment in its place.
+pub struct Shown<'a> {
+    pub path: &'a RelPath,
+    pub media_type: &'a str,
+    pub bytes: &'a [u8],
+    /// The model is to send its own version.
+    pub to_change: bool,
+}
+
+/// The attachments, one after the other, each between lines that name it.
+#[must_use]
+pub fn attachments(all: &[Shown<'_>]) -> String {
+    let (mut out, mut left) = (String::new(), ATTACHMENTS);
+    for shown in all {
+        let about = about(shown);
+        let _ = writeln!(out, "### {}{}\n{}", shown.path, if shown.to_change { " (send your corrected version)" } else { "" }, about.facts);
+        let limit = if shown.to_change { WHOLE } else { HEAD }.min(left);
+        if let Some(text) = about.text.filter(|t| !t.is_empty()) {
+            left -= quote(&mut out, shown.path.as_str(), &text, limit);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+struct About {
+    facts: String,
+    text: Option<String>,
+}
+
+fn about(shown: &Shown<'_>) -> About {
+    let media_type = if shown.media_type.is_empty() { "unknown media type" } else { shown.media_type };
+    let mut facts = format!("{media_type}, {} bytes", shown.bytes.len());
+    let path = shown.path.as_str().to_ascii_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
+    if ends(&[".xlsx", ".xlsm", ".xls", ".ods"]) {
+        let text = match convert::sheets(shown.bytes) {
+            Ok(sheets) => {
+                let names: Vec<_> =
+                    sheets.iter().map(|(name, csv)| format!("{name:?} ({} rows with the heading)", csv.lines().count())).collect();
+                let _ = write!(facts, ", sheets: {}; as CSV:", names.join(", "));
+                Some(sheets.iter().map(|(name, csv)| format!("[sheet {name}]\n{csv}")).collect())
+            }
+            Err(why) => {
+                let _ = write!(facts, "; it does not read: {why}");
+                None
+            }
+        };
+        return About { facts, text };
+    }
+    if image_type(shown.bytes).is_some() {
+        facts.push_str(", an image");
+        return About { facts, text: None };
+    }
+    let Some(text) = text(shown.bytes) else {
+        facts.push_str(", not text");
+        return About { facts, text: None };
+    };
+    if ends(&[".csv", ".tsv"]) {
+        let mut rows =
+            csv::ReaderBuilder::new().flexible(true).delimiter(if ends(&[".tsv"]) { b'\t' } else { b',' }).from_reader(text.as_bytes());
+        let columns: Vec<String> = rows.headers().map(|h| h.iter().map(|c| format!("{c:?}")).collect()).unwrap_or_default();
+        let _ = write!(facts, ", columns: {}; {} rows below the heading", columns.join(", "), rows.records().flatten().count());
+    } else if ends(&[".json"])
+        && let Ok(value) = serde_json::from_str::<serde_json::Value>(&text)
+    {
+        let keys =
+            |v: &serde_json::Value| v.as_object().map(|o| o.keys().take(50).map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", "));
+        match (&value, keys(&value)) {
+            (_, Some(keys)) => drop(write!(facts, ", an object with the keys {keys}")),
+            (serde_json::Value::Array(list), _) => {
+                let _ = write!(facts, ", a list of {}", list.len());
+                if let Some(keys) = list.first().and_then(keys) {
+                    let _ = write!(facts, " objects with the keys {keys}");
+                }
+            }
+            _ => {}
+        }
+    }
+    About { facts, text: Some(text) }
+}
+
+/// The images for the request, with the media type that their bytes have.
+#[must_use]
+pub fn images(all: &[Shown<'_>]) -> Vec<Image> {
+    let image = |s: &Shown<'_>| Some(Image { media_type: image_type(s.bytes)?.to_owned(), bytes: s.bytes.to_vec() });
+    all.iter().filter(|s| s.bytes.len() <= IMAGE).filter_map(image).take(IMAGES).collect()
+}
+
+fn image_type(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+/// The bytes as text, if they are.
+#[must_use]
+pub fn text(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.contains(&0) {
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.to_owned()),
+        // A few odd bytes, as in Latin-1.
+        Err(e) if e.valid_up_to() > bytes.len() / 2 || bytes.iter().filter(|b| b.is_ascii()).count() * 10 > bytes.len() * 9 => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        Err(_) => None,
+    }
+}
+
+/// The deployed text files within the budget: the page first, then the small ones; the others by name.
+#[must_use]
+pub fn deployed(files: &[(String, Vec<u8>)], skip: &BTreeSet<&str>) -> String {
+    let mut order: Vec<&(String, Vec<u8>)> = files.iter().filter(|(path, _)| !skip.contains(path.as_str())).collect();
+    order.sort_by_key(|(path, bytes)| (path != "index.html", bytes.len(), path.clone()));
+    let (mut out, mut left) = (String::new(), DEPLOYED);
+    for (path, bytes) in order {
+        match text(bytes).filter(|_| left > 0) {
+            Some(text) => left -= quote(&mut out, path, &text, DEPLOYED_ONE.min(left)),
+            None => drop(writeln!(out, "({path}, {} bytes, not shown)", bytes.len())),
+        }
+    }
+    out
+}
+
+/// A text between lines that name it; gives back how much of it there is.
+fn quote(out: &mut String, path: &str, text: &str, limit: usize) -> usize {
+    let head = super::head(text, limit);
+    let cut = if head.len() < text.len() { format!("\n[cut: {} of {} bytes are shown]", head.len(), text.len()) } else { String::new() };
+    let newline = if head.ends_with('\n') || head.is_empty() { "" } else { "\n" };
+    let _ = writeln!(out, "----- begin {path} -----\n{head}{newline}----- end {path} -----{cut}");
+    head.len()
+}
+
+/// A fetched document within `limit`.
+#[must_use]
+pub fn fetched(url: &str, text: &str, limit: usize) -> String {
+    // Without its white space more of a JSON document fits.
+    let dense = serde_json::from_str::<serde_json::Value>(text).map(|v| v.to_string());
+    let mut out = String::new();
+    quote(&mut out, url, dense.as_deref().unwrap_or(text), limit);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_an_attachment() {
+        let path = |p| RelPath::parse(p).unwrap();
+        let (csv, json, png) = (path("data.csv"), path("a.json"), path("x.png"));
+        let shown = |path, bytes| Shown { path, media_type: "text/csv", bytes, to_change: false };
+        let text = attachments(&[shown(&csv, b"a,b\n1,2\n3,4\n"), shown(&json, b"[{\"k\":1}]"), shown(&png, b"\x89PNG\r\n")]);
+        assert!(
+            text.contains("columns: \"a\", \"b\"; 2 rows")
+                && text.contains("a list of 1 objects with the keys \"k\"")
+                && text.contains("an image")
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_say_so() {
+        let files = vec![
+            ("big.js".to_owned(), vec![b'x'; 500_000]),
+            ("index.html".to_owned(), b"<html>".to_vec()),
+            ("b.bin".to_owned(), vec![0; 9]),
+        ];
+        let text = deployed(&files, &BTreeSet::new());
+        assert!(
+            text.starts_with("----- begin index.html")
+                && text.contains("[cut: 40000 of 500000 bytes are shown]")
+                && text.contains("(b.bin, 9 bytes, not shown)")
+        );
+    }
+}

@@ -1,0 +1,340 @@
+//! The app as a language model makes it: ask, read, compare with what was asked for, tell what is wrong, keep the best.
+//!
+//! ```text
+//! prompt → answer → files → findings ─ none → done
+//!    ↑       │ cut off: ask for the rest  │
+//!    │       └ asks for facts: fetch them │
+//!    └──────── at most `repairs` times ───┘
+//! ```
+//!
+//! Findings come from anywhere: what can be seen in the files is looked for here, a [`Judge`] adds what it saw, say, in a browser. A
+//! repair starts from the best app so far and never replaces a better one; the same findings twice end it, for some checks
+//! cannot be met by anybody.
+
+mod calls;
+mod candidate;
+mod convert;
+mod fetch;
+pub mod findings;
+mod material;
+mod prompt;
+pub mod reply;
+mod required;
+mod scan;
+mod xml;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use self::calls::Tally;
+use self::calls::{Calls, Stop};
+pub use self::candidate::Candidate;
+use self::candidate::Rules;
+pub use self::findings::Finding;
+use self::findings::View;
+pub use self::material::Shown;
+use self::prompt::{Material, Talk};
+use self::reply::Reply;
+use self::required::Required;
+pub use self::required::to_change;
+use crate::error::Result;
+use crate::ports::World;
+use crate::ports::llm::{Answer, Endpoint};
+use crate::secret::Secret;
+use crate::stages::ground::Base;
+use crate::stages::task::Task;
+use crate::values::RelPath;
+
+/// How often the rest of an answer that was cut off is asked for.
+const CONTINUATIONS: u32 = 2;
+/// The share of the time left that may go into generating; the rest is for the push, the page and the notification.
+const SHARE_OF_TIME: (u32, u32) = (6, 10);
+/// Deployed files that are larger are not read for the prompt.
+const LARGEST_SHOWN: u64 = 256 << 10;
+
+/// Whom to ask, and how far to go.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub endpoints: Vec<Endpoint>,
+    pub repairs: u32,
+    /// Addresses that the model names are fetched.
+    pub fetch: bool,
+    /// `LLMDEPLOY_FETCH_HOSTS`.
+    pub fetch_hosts: Option<Vec<String>>,
+    pub max_tokens_total: Option<u64>,
+    pub record: Option<PathBuf>,
+    pub replay: Option<PathBuf>,
+    /// Never said to a model, whatever file they stand in.
+    pub secrets: Vec<Secret>,
+}
+
+/// What would be written, on top of what stays on the remote.
+pub struct Draft<'a> {
+    /// Files of the model and attachments.
+    pub files: BTreeMap<RelPath, &'a [u8]>,
+    pub deleted: &'a BTreeSet<RelPath>,
+}
+
+/// Says what is wrong with an app, beyond what can be seen in its files.
+pub type Judge<'a> = dyn Fn(&Draft<'_>) -> Result<Vec<Finding>> + 'a;
+
+/// A round before this one, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Earlier {
+    pub round: u64,
+    pub brief: String,
+    pub checks: Vec<String>,
+}
+
+/// What the app is made from and for.
+pub struct Context<'a> {
+    pub world: &'a World,
+    pub task: &'a Task,
+    pub model: &'a Model,
+    pub repo: &'a str,
+    pub base: Option<(&'a Base, &'a Path)>,
+    pub attachments: Vec<Shown<'a>>,
+    /// In ascending order.
+    pub earlier: Vec<Earlier>,
+    /// The page on the remote is the template's.
+    pub template_page: bool,
+    /// Where calls are kept.
+    pub calls: &'a Path,
+    pub judge: Option<&'a Judge<'a>>,
+}
+
+/// How it ended.
+pub enum Outcome {
+    Made(Box<Candidate>, Tally),
+    /// Nothing that can be used, and why.
+    Nothing(String, Tally),
+}
+
+/// An app with what is wrong with it.
+struct Judged {
+    candidate: Candidate,
+    findings: Vec<Finding>,
+}
+
+impl Judged {
+    fn score(&self) -> (usize, usize) {
+        (self.findings.iter().filter(|f| f.grave).count(), self.findings.len())
+    }
+}
+
+/// The first request, for people to read.
+///
+/// # Errors
+/// `git_failed`.
+pub fn prompt(context: &Context<'_>) -> Result<String> {
+    let required = required::required(context.task);
+    Ok(first(context, &required)?.to_text())
+}
+
+/// Asks a model for the app.
+///
+/// # Errors
+/// `state`, `git_failed`, `llm_failed` for a replay that lacks a recording; the judge's.
+pub fn make(context: &Context<'_>) -> Result<Outcome> {
+    let (share, whole) = SHARE_OF_TIME;
+    let until = Instant::now() + context.world.clock.left(None) * share / whole;
+    let required = required::required(context.task);
+    let deployed: BTreeSet<String> = context.base.iter().flat_map(|(base, _)| base.files.iter().map(|f| f.path.clone())).collect();
+    let calls = Calls::open(context.world, context.model, context.calls, until)?;
+    let talk = first(context, &required)?;
+    let rules = Rules { required: &required, attachments: &context.attachments, deployed: &deployed };
+    let mut work = Work {
+        context,
+        rules,
+        calls,
+        base: talk.clone(),
+        turn: talk.clone(),
+        talk,
+        candidate: Candidate::default(),
+        fetched: 0,
+        rests: 0,
+        until,
+    };
+    let (best, why) = work.go()?;
+    let tally = work.calls.tally();
+    let Some(best) = best else {
+        return Ok(Outcome::Nothing(why.unwrap_or_else(|| "the model gave no usable page".to_owned()), tally));
+    };
+    for warning in why.iter().chain(best.findings.iter().map(|f| &f.text)) {
+        context.world.progress.warn(warning);
+    }
+    Ok(Outcome::Made(Box::new(best.candidate), tally))
+}
+
+fn first(context: &Context<'_>, required: &Required) -> Result<Talk> {
+    let deployed = match context.base {
+        Some((base, git_dir)) => {
+            let paths: Vec<&str> = base.files.iter().filter(|f| f.bytes <= LARGEST_SHOWN).map(|f| f.path.as_str()).collect();
+            let contents = base.read(context.world, git_dir, &paths)?;
+            paths.iter().zip(contents).filter_map(|(path, bytes)| Some(((*path).to_owned(), bytes?))).collect()
+        }
+        None => vec![],
+    };
+    let earlier: Vec<_> = context.earlier.iter().map(|e| (e.round, e.brief.clone(), e.checks.clone())).collect();
+    Ok(Talk::new(&Material {
+        task: context.task,
+        repo: context.repo,
+        required,
+        attachments: &context.attachments,
+        deployed: &deployed,
+        template_page: context.template_page,
+        earlier: &earlier,
+        fetch: context.model.fetch,
+    }))
+}
+
+struct Work<'a> {
+    context: &'a Context<'a>,
+    rules: Rules<'a>,
+    calls: Calls<'a>,
+    /// The first request with what was fetched; every repair starts here.
+    base: Talk,
+    /// What this turn began with; every continuation starts here.
+    turn: Talk,
+    talk: Talk,
+    candidate: Candidate,
+    fetched: u32,
+    rests: u32,
+    until: Instant,
+}
+
+impl Work<'_> {
+    /// The best usable app, and why it went no further, if something stopped it.
+    fn go(&mut self) -> Result<(Option<Judged>, Option<String>)> {
+        let (mut best, mut last, mut repairs) = (None::<Judged>, None::<Vec<Finding>>, 0);
+        loop {
+            let answer = match self.calls.ask(&self.talk.messages) {
+                Ok(answer) => answer,
+                Err(Stop::Failed(why)) => return Ok((best, Some(why))),
+                Err(Stop::Error(e)) => return Err(e),
+            };
+            let reply = reply::read(&answer.text, &self.talk.words());
+            if self.fetch(&answer, &reply, repairs == 0) {
+                continue;
+            }
+            let wrong = self.candidate.take(&reply, &self.rules);
+            if self.ask_rest(&answer, &reply) {
+                continue;
+            }
+            let judged = self.judge(&reply, wrong)?;
+            let usable = self.is_usable(&judged.candidate);
+            let repeated = last.as_ref() == Some(&judged.findings);
+            let done = judged.findings.is_empty() || repeated || repairs >= self.context.model.repairs;
+            let why = judged.findings.first().map(|f| format!("the model gave no usable page: {}", f.text));
+            last = Some(judged.findings.clone());
+            let better = usable && best.as_ref().is_none_or(|b| judged.score() < b.score());
+            let tried = if better || best.is_none() { vec![] } else { judged.findings.clone() };
+            // Without a usable app the repair starts from what there is.
+            let from = if better {
+                best.insert(judged)
+            } else {
+                match &best {
+                    Some(best) => best,
+                    None => &judged,
+                }
+            };
+            if done {
+                return Ok(if best.is_some() { (best, None) } else { (None, why) });
+            }
+            repairs += 1;
+            self.context.world.progress.detail(&format!("{} findings; asking for repair {repairs}", from.findings.len()));
+            self.candidate = from.candidate.clone();
+            self.talk = self.base.clone();
+            self.talk.ask_repair(&own(&from.candidate), &from.findings, &tried);
+            self.turn = self.talk.clone();
+            self.rests = 0;
+        }
+    }
+
+    /// Gets what the model asks for, if that is all it says.
+    fn fetch(&mut self, answer: &Answer, reply: &Reply, first_turn: bool) -> bool {
+        if reply.fetches.is_empty() || !reply.files.is_empty() || !self.context.model.fetch || self.fetched >= fetch::TURNS {
+            return false;
+        }
+        self.fetched += 1;
+        let hosts = self.context.model.fetch_hosts.as_deref();
+        let get = |url: &String| {
+            self.context.world.progress.detail(&format!("fetching {}", crate::ports::http::masked(url)));
+            (url.clone(), fetch::get(self.context.world, hosts, url, self.until))
+        };
+        let bodies: Vec<_> = reply.fetches.iter().take(fetch::AT_ONCE).map(get).collect();
+        self.talk.tell_fetched(&answer.text, &bodies, self.fetched == fetch::TURNS);
+        self.turn = self.talk.clone();
+        if first_turn {
+            self.base = self.talk.clone();
+        }
+        true
+    }
+
+    /// Asks for the rest of an answer that was cut off, if there is a rest.
+    fn ask_rest(&mut self, answer: &Answer, reply: &Reply) -> bool {
+        let stopped = matches!(answer.finish.as_deref(), None | Some("length"));
+        let missing = self.missing();
+        let cut = !reply.incomplete.is_empty() || stopped && !missing.is_empty();
+        if !cut || self.rests >= CONTINUATIONS {
+            return false;
+        }
+        self.rests += 1;
+        self.context.world.progress.detail("the answer was cut off; asking for the rest");
+        self.talk = self.turn.clone();
+        self.talk.ask_rest(&own(&self.candidate), &reply.incomplete, &missing);
+        true
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let there = self.candidate.paths(&self.rules);
+        self.rules.required.files.keys().filter(|p| !there.contains(p.as_str())).map(ToString::to_string).collect()
+    }
+
+    fn judge(&self, reply: &Reply, mut findings: Vec<Finding>) -> Result<Judged> {
+        let candidate = self.candidate.clone();
+        findings.extend(reply.incomplete.iter().map(|path| Finding::grave(format!("{path} was cut off; send it again, complete."))));
+        if reply.is_empty() && findings.is_empty() {
+            findings.push(Finding::grave("Your answer held no files in the format that is asked for."));
+        }
+        if !reply.fetches.is_empty() && reply.files.is_empty() {
+            findings.push(Finding::grave("Nothing more can be fetched. Write the files from what you have."));
+        }
+        let written = own(&candidate);
+        let paths = candidate.paths(&self.rules);
+        findings.extend(findings::findings(&View {
+            task: self.context.task,
+            required: self.rules.required,
+            written: &written,
+            paths: &paths,
+        }));
+        if let Some(judge) = self.context.judge.filter(|_| self.is_usable(&candidate)) {
+            let attached = self.context.attachments.iter().map(|a| (a.path.clone(), a.bytes));
+            let files = attached.chain(candidate.files.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice()))).collect();
+            findings.extend(judge(&Draft { files, deleted: &candidate.deleted })?);
+        }
+        Ok(Judged { candidate, findings })
+    }
+
+    /// Whether there is a page, whole as far as can be seen, and anything of the model's at all.
+    fn is_usable(&self, candidate: &Candidate) -> bool {
+        let page = candidate.files.iter().find(|(path, _)| path.as_str() == "index.html");
+        let whole = match page {
+            Some((_, bytes)) => String::from_utf8_lossy(bytes).to_ascii_lowercase().contains("</html>"),
+            None => candidate.paths(&self.rules).contains("index.html"),
+        };
+        let something = candidate.files.keys().any(|p| !candidate.converted.contains(p)) || !candidate.deleted.is_empty();
+        whole && something
+    }
+}
+
+/// The beginning of a text, in bytes.
+fn head(text: &str, bytes: usize) -> &str {
+    &text[..crate::values::boundary(text, bytes)]
+}
+
+/// What the model itself wrote.
+fn own(candidate: &Candidate) -> BTreeMap<RelPath, Vec<u8>> {
+    candidate.files.iter().filter(|(path, _)| !candidate.converted.contains(path)).map(|(p, b)| (p.clone(), b.clone())).collect()
+}

@@ -1,0 +1,132 @@
+//! What became of a run: the result document, from what is on record.
+
+use serde_json::Value;
+
+use super::document::{Failure, Pages, RunDocument, Status, Timings};
+use super::step;
+use crate::clock::unix_now;
+use crate::error::{Error, Result};
+use crate::journal::record::Step;
+use crate::journal::summary::{self, Summary};
+use crate::journal::{Journal, Run};
+use crate::progress::Stage;
+use crate::stages::check::Verdict;
+use crate::stages::commit::Commit;
+use crate::stages::deploy::{Deployment, Push};
+use crate::stages::generate::{self, Generator};
+use crate::stages::notify::{Payload, Receipt};
+use crate::stages::task::Task;
+use crate::values::RunId;
+
+/// A document that says only which run it is about.
+pub fn identity(task: &Task) -> RunDocument {
+    of(&task.email, &task.task, task.round, &task.nonce, &task.id())
+}
+
+/// The same, of a run whose task is not at hand.
+pub fn identity_on_record<C>(run: &Run<C>, id: &RunId) -> RunDocument {
+    of(&run.email, &run.task, run.round, &run.nonce, id)
+}
+
+fn of(email: &str, task: &str, round: u64, nonce: &str, id: &RunId) -> RunDocument {
+    RunDocument {
+        email: Some(email.to_owned()),
+        task: Some(task.to_owned()),
+        round: Some(round),
+        nonce: Some(nonce.to_owned()),
+        run: Some(id.to_string()),
+        ..RunDocument::default()
+    }
+}
+
+/// Puts into the document what is on record. `checks`: what to say of them where nothing is.
+pub fn fill(journal: &Journal, checks: Vec<Verdict>, document: &mut RunDocument) -> Result<()> {
+    let generate = journal.read::<Step<generate::Record>>(step::GENERATE)?;
+    let check = journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
+    let commit = journal.read::<Step<Commit>>(step::COMMIT)?;
+    let push = journal.read::<Step<Push>>(step::PUSH)?;
+    let deployment = journal.read::<Step<Deployment>>(step::DEPLOY)?;
+    let receipt = journal.read::<Step<Receipt>>(step::NOTIFY)?;
+    document.timings_ms = Timings {
+        generate: generate.as_ref().map(|s| s.ms),
+        check: check.as_ref().map(|s| s.ms),
+        commit: commit.as_ref().map(|s| s.ms),
+        deploy: push.as_ref().map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
+        notify: receipt.as_ref().map(|s| s.ms),
+    };
+    document.checks = check.map_or(checks, |s| s.value);
+    let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
+    document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
+        Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),
+        _ => generate.map(|s| s.value.generator),
+    };
+    if let Some(Step { value: push, .. }) = push {
+        document.repo_url = Some(push.repo_url);
+        document.commit_sha = Some(push.sha.into());
+    }
+    if let Some(Step { value, .. }) = deployment {
+        document.pages = Some(if value.live { Pages::Live } else { Pages::Pending });
+        document.pages_url = Some(value.pages_url);
+    }
+    document.notification = receipt.map(|s| s.value);
+    Ok(())
+}
+
+/// What the evaluator is told of a run.
+pub fn payload<C>(run: &Run<C>, push: Push, deployment: Deployment) -> Payload {
+    Payload {
+        email: run.email.clone(),
+        task: run.task.clone(),
+        round: run.round,
+        nonce: run.nonce.clone(),
+        repo_url: push.repo_url,
+        commit_sha: push.sha.into(),
+        pages_url: deployment.pages_url,
+    }
+}
+
+/// How it ended.
+pub fn conclude(document: &mut RunDocument, error: Option<&Error>, stage: Stage) {
+    let notified = document.notification.as_ref().is_some_and(|n| n.delivered_at.is_some());
+    document.status = match error {
+        Some(e) if e.code.is_pending() => Status::Pending,
+        Some(_) => Status::Failed,
+        None if notified => Status::Notified,
+        None => Status::Deployed,
+    };
+    document.error = error.map(|e| Failure::of(e, Some(stage)));
+}
+
+/// Keeps the document for `status`.
+pub fn keep(journal: &Journal, started_at: u64, document: &RunDocument) -> Result<()> {
+    summary::write(journal.dir(), &Summary { started_at, ended_at: unix_now(), document })
+}
+
+/// As [`keep`], for a walk that was to end before the page: the run is on its way, unless an earlier walk has finished it.
+pub fn keep_unfinished(journal: &Journal, started_at: u64, mut document: RunDocument) -> Result<()> {
+    if matches!(known_status(journal).as_deref(), Some("notified" | "deployed")) {
+        return Ok(());
+    }
+    if document.error.is_none() {
+        document.status = Status::Pending;
+    }
+    keep(journal, started_at, &document)
+}
+
+/// A walk begins again: until it ends, the run is on its way although the last one failed.
+pub fn reopen(journal: &Journal) -> Result<()> {
+    match summary::read::<Value>(journal.dir()) {
+        Ok(Some(mut summary)) if summary.document["status"] == "failed" => {
+            summary.document["status"] = "pending".into();
+            summary.document["error"] = Value::Null;
+            summary::write(journal.dir(), &summary)
+        }
+        // One that does not read is written anew when the walk ends.
+        _ => Ok(()),
+    }
+}
+
+fn known_status(journal: &Journal) -> Option<String> {
+    let summary = summary::read::<Value>(journal.dir()).ok()??;
+    summary.document["status"].as_str().map(ToOwned::to_owned)
+}

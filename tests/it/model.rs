@@ -1,0 +1,96 @@
+//! A scripted model: answers in turn, knows the word of each request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::run::{Bench, Ran};
+use crate::world::{LlmAnswer, Match};
+
+pub const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>T</title></head><body><p id=\"a\">1</p></body></html>\n";
+
+/// What the model is told, its messages put together.
+pub struct Asked {
+    /// The last message.
+    pub last: String,
+    pub word: String,
+}
+
+impl Asked {
+    fn of(body: &Value) -> Self {
+        let last = text_of(body["messages"].as_array().unwrap().last().unwrap());
+        let at = last.rfind("with the word ").map_or("", |at| &last[at + 14..]);
+        Self { word: at.split(':').next().unwrap_or_default().to_owned(), last }
+    }
+
+    /// Files as they are asked for.
+    pub fn files(&self, files: &[(&str, &str)]) -> LlmAnswer {
+        LlmAnswer::text(&self.blocks(files))
+    }
+
+    pub fn blocks(&self, files: &[(&str, &str)]) -> String {
+        let word = &self.word;
+        files.iter().map(|(path, text)| format!("<<<FILE {path} {word}>>>\n{}\n<<<END {word}>>>\n", text.trim_end())).collect()
+    }
+}
+
+pub fn text_of(message: &Value) -> String {
+    match &message["content"] {
+        Value::String(text) => text.clone(),
+        parts => parts.as_array().unwrap().iter().filter_map(|p| p["text"].as_str()).collect(),
+    }
+}
+
+pub type Turn = Box<dyn Fn(&Asked) -> LlmAnswer + Send + Sync>;
+
+/// The model answers in these turns; what it was asked is collected. One turn too many is an error of the world.
+pub fn script(bench: &Bench, turns: Vec<Turn>) -> Arc<Mutex<Vec<Asked>>> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (seen, next) = (Arc::clone(&asked), Mutex::new(turns.into_iter()));
+    bench.world.configure(|s| {
+        s.llm_handler = Some(Arc::new(move |body, _| {
+            let asked = Asked::of(body);
+            let turn = next.lock().unwrap().next();
+            let answer = turn.map_or_else(|| LlmAnswer::error(400, "no_more_turns", "the script has no further turn"), |turn| turn(&asked));
+            seen.lock().unwrap().push(asked);
+            answer
+        }));
+    });
+    asked
+}
+
+pub fn turn(answer: impl Fn(&Asked) -> LlmAnswer + Send + Sync + 'static) -> Turn {
+    Box::new(answer)
+}
+
+/// Runs with the world's model, on this machine and so without a key.
+pub fn go(bench: &Bench, command: &str, task: &Value, options: &[&str]) -> Ran {
+    bench.go_env(command, task, options, &[("OPENAI_BASE_URL", &bench.world.llm_url())])
+}
+
+/// A task with these fields, and nobody to notify.
+pub fn task(bench: &Bench, with: Value) -> Value {
+    let mut with = with;
+    with["evaluation_url"] = Value::Null;
+    bench.task(with)
+}
+
+/// What was pushed, as text.
+pub fn pushed(bench: &Bench) -> BTreeMap<String, String> {
+    let files = bench.world.files("octo-dev", "demo-site");
+    files.into_iter().map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned())).collect()
+}
+
+pub fn calls(bench: &Bench) -> usize {
+    bench.world.count(&Match::llm())
+}
+
+/// The result's generator, in short.
+pub fn kind(result: &Value) -> &str {
+    result["generator"]["kind"].as_str().unwrap_or_default()
+}
+
+pub fn simple(bench: &Bench) -> Value {
+    task(bench, json!({"brief": "Show a one in #a."}))
+}
