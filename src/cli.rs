@@ -70,6 +70,9 @@ pub enum Command {
     /// Makes the app and writes it to a folder; touches no forge, tells nobody
     #[command(after_help = format!("Example:\n  llmdeploy generate task.json -o preview\n\n{EXIT_STATUS}"))]
     Generate(Generate),
+    /// Runs the task's checks on the generated app, on your own files (--site) or on the deployed page (--live)
+    #[command(after_help = format!("Example:\n  llmdeploy check task.json --site public\n  llmdeploy check task.json --live\n\n{EXIT_STATUS}"))]
+    Check(Check),
     /// The walk up to the local git commit
     #[command(after_help = format!("Example:\n  llmdeploy commit task.json\n\n{EXIT_STATUS}"))]
     Commit(Walk),
@@ -102,6 +105,15 @@ pub struct Generate {
     /// Folder to write the app to [default: ./<repository>]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Check {
+    #[command(flatten)]
+    pub walk: Walk,
+    /// The deployed page rather than the app
+    #[arg(long, conflicts_with = "site")]
+    pub live: bool,
 }
 
 #[derive(Args, Debug)]
@@ -173,6 +185,15 @@ pub struct Walk {
     /// Run the task's checks: auto deploys the best anyway, require pushes nothing unless all pass
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "What")]
     pub checks: Checks,
+    /// Give the checks of a page so long
+    #[arg(long, value_name = "SECS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = "What")]
+    pub check_timeout: u64,
+    /// Write a picture of the page (PNG, 1280 x 800)
+    #[arg(long, value_name = "FILE", help_heading = "What")]
+    pub screenshot: Option<PathBuf>,
+    /// Judge the page without any network
+    #[arg(long, help_heading = "What")]
+    pub offline: bool,
     /// A value that looks like a secret but may be published, by its SHA-256 (repeatable)
     #[arg(long, value_name = "SHA256", help_heading = "What")]
     pub allow_secret: Vec<String>,

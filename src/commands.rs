@@ -13,7 +13,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Cli, Command, Generate, Global, Notify, TaskArg, Walk};
+use crate::cli::{Check, Cli, Command, Generate, Global, Notify, TaskArg, Walk};
 use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::process::Children;
@@ -21,7 +21,7 @@ use crate::progress::{Progress, Stage};
 use crate::report;
 use crate::stages::notify::Payload;
 use crate::stages::task::{MAX_BYTES, Task};
-use crate::walk::document::{CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status};
+use crate::walk::document::{CheckDocument, CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status};
 use crate::walk::{self, Goal, Setup};
 
 type Said = (Arc<dyn Progress>, Children);
@@ -47,6 +47,7 @@ pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Result
         Command::Run(args) => walk_to(global, args, Goal::Notify, said),
         Command::Deploy(args) => walk_to(global, args, Goal::Deploy, said),
         Command::Commit(args) => commit(global, args, said),
+        Command::Check(args) => check(global, args, said),
         Command::Generate(args) => generate(global, args, said),
         Command::Notify(args) => notify(global, args, said),
     };
@@ -76,6 +77,15 @@ fn commit(global: &Global, args: &Walk, said: Said) -> Option<Error> {
         Ok((setup, task)) => walk::commit(&setup, &task),
         Err(e) => (CommitDocument { error: Failure::before(&e), ..CommitDocument::default() }, Some(e)),
     })
+}
+
+fn check(global: &Global, args: &Check, said: Said) -> Option<Error> {
+    let (document, error) = match begin(global, &args.walk, Goal::Check, said) {
+        Ok((setup, task)) => walk::check(&setup, &task, args.live),
+        Err(e) => (CheckDocument { error: Failure::before(&e), ..CheckDocument::default() }, Some(e)),
+    };
+    report::checks(&document, &document.checks);
+    error
 }
 
 fn generate(global: &Global, args: &Generate, said: Said) -> Option<Error> {
@@ -181,6 +191,7 @@ pub fn refuse(error: &clap::Error) -> ExitCode {
             report::document(&RunDocument { error: Failure::before(&error), ..RunDocument::default() });
         }
         Some("generate") => report::document(&GenerateDocument { error: Failure::before(&error), ..GenerateDocument::default() }),
+        Some("check") => report::document(&CheckDocument { error: Failure::before(&error), ..CheckDocument::default() }),
         Some("commit") => report::document(&CommitDocument { error: Failure::before(&error), ..CommitDocument::default() }),
         _ => report::document(&ErrorDocument::of(&error)),
     }

@@ -11,6 +11,7 @@ use crate::cli::{Checks, Global, ModelArgs, Notify, Walk};
 use crate::clock::Clock;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::World;
+use crate::ports::browser;
 use crate::ports::forge::Forge;
 use crate::ports::git::Git;
 use crate::ports::github::GitHub;
@@ -181,8 +182,8 @@ fn world(env: &Environment, total: Duration, (progress, children): (Arc<dyn Prog
     let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
     // A remote that unpacks a large push says so every few seconds, so two answers' time is enough to tell that it hangs.
-    let git = Git::new(children, Arc::clone(&progress), clock.answer * 2);
-    Ok(World { clock, http, git, progress })
+    let git = Git::new(children.clone(), Arc::clone(&progress), clock.answer * 2);
+    Ok(World { clock, http, git, children, progress })
 }
 
 fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
@@ -221,11 +222,8 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
             no_model,
             no_fallback: walk.is_some_and(|w| w.model.no_fallback),
         },
-        checks: match walk.map(|w| w.checks) {
-            Some(Checks::Require) => check::Mode::Require,
-            Some(Checks::Off) => check::Mode::Off,
-            Some(Checks::Auto) | None => check::Mode::Auto,
-        },
+        checks: checks(env, walk),
+        screenshot: walk.and_then(|w| w.screenshot.clone()),
         scan: scan::Options { own, allowed: allowed(walk)? },
         pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
         notify_for: wishes.notify_for.map(Duration::from_secs),
@@ -263,6 +261,22 @@ fn model(env: &Environment, args: &ModelArgs, key: Option<Secret>, secrets: Vec<
         secrets,
     };
     Ok((Some(model), None))
+}
+
+fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {
+    let proxy = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().find_map(|name| env.get(name));
+    let browser = browser::Options {
+        path: env.get("LLMDEPLOY_BROWSER").map(PathBuf::from),
+        offline: walk.is_some_and(|w| w.offline),
+        allowed: None,
+        proxy,
+    };
+    let mode = match walk.map(|w| w.checks) {
+        Some(Checks::Require) => check::Mode::Require,
+        Some(Checks::Off) => check::Mode::Off,
+        Some(Checks::Auto) | None => check::Mode::Auto,
+    };
+    check::Options { mode, browser, timeout: Duration::from_secs(walk.map_or(15, |w| w.check_timeout)), look: false, live: false }
 }
 
 fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_token: bool) -> Result<Box<dyn Forge>> {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::cli::{Color, Global};
 use crate::error::Error;
 use crate::progress::{Progress, Stage};
+use crate::stages::check::{Kind, Status, Verdict};
 
 /// Prints the one document. A reader that has gone away is no error of ours.
 pub fn document<T: Serialize>(value: &T) {
@@ -19,6 +20,37 @@ pub fn document<T: Serialize>(value: &T) {
     if let Ok(text) = text {
         let _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
+}
+
+/// Prints the verdicts: a table on a terminal, otherwise the document.
+pub fn checks<T: Serialize>(value: &T, verdicts: &[Verdict]) {
+    if !io::stdout().is_terminal() || verdicts.is_empty() {
+        return document(value);
+    }
+    let colour = std::env::var_os("NO_COLOR").is_none();
+    let mut table = String::new();
+    for verdict in verdicts {
+        let (code, word) = match verdict.status {
+            Status::Passed => ("32", "passed"),
+            Status::Failed => ("31", "failed"),
+            Status::Unknown => ("33", "unknown"),
+            Status::Skipped => ("2", "skipped"),
+        };
+        let status = if colour { format!("\x1b[{code}m{word:<7}\x1b[0m") } else { format!("{word:<7}") };
+        let kind = match verdict.kind {
+            Kind::Js => "js",
+            Kind::File => "file",
+            Kind::Manual => "manual",
+        };
+        let round = verdict.round.map(|n| format!(" (round {n})")).unwrap_or_default();
+        // What a task says may hold control characters; a terminal must not act on them.
+        let plain = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let _ = writeln!(table, "{status}  {kind:<6}  {}{round}", plain(&verdict.check));
+        if let Some(detail) = verdict.detail.as_deref().filter(|_| verdict.status != Status::Skipped) {
+            let _ = writeln!(table, "{:17}{}", "", plain(detail));
+        }
+    }
+    text(&table);
 }
 
 /// Whether somebody reads along on a terminal.

@@ -82,6 +82,10 @@ pub trait Forge {
     /// As [`Forge::prove`], and `name_taken`.
     fn create(&self, world: &World, name: &str, description: &str) -> Result<Repository>;
 
+    /// The address that the page of this repository is going to have, as far as it is known. `ask`: GitHub may be asked who
+    /// the owner is.
+    fn address(&self, world: &World, name: &str, ask: bool) -> String;
+
     /// Turns the page on, from the root of `main`, and says its address. To be called after the first push. `on`: it is
     /// known to be on.
     ///

@@ -80,6 +80,11 @@ impl Forge for Local {
         Ok(self.repository(name, true))
     }
 
+    fn address(&self, _: &World, name: &str, _: bool) -> String {
+        // A folder has no origin; pages that work under one like this work in it.
+        format!("https://local.github.io/{name}/")
+    }
+
     fn enable(&self, _: &World, name: &str, _on: bool) -> Result<String> {
         Ok(file_url(&self.site(name), true))
     }

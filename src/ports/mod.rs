@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod askpass;
+pub mod browser;
 pub mod detach;
 pub mod evaluator;
 pub mod forge;
@@ -23,5 +24,7 @@ pub struct World {
     pub clock: Clock,
     pub http: http::Http,
     pub git: git::Git,
+    /// Processes that end with ours.
+    pub children: process::Children,
     pub progress: Arc<dyn Progress>,
 }

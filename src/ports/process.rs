@@ -34,11 +34,11 @@ impl Children {
         }
     }
 
-    fn insert(&self, pid: u32) {
+    pub(super) fn insert(&self, pid: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
     }
 
-    fn remove(&self, pid: u32) {
+    pub(super) fn remove(&self, pid: u32) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
     }
 }
@@ -69,7 +69,7 @@ fn parents() -> Vec<(u32, u32)> {
 }
 
 #[cfg(unix)]
-fn terminate(pid: u32) {
+pub(super) fn terminate(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         // The process may just have ended; there is nothing to do about that.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -77,7 +77,7 @@ fn terminate(pid: u32) {
 }
 
 #[cfg(not(unix))]
-fn terminate(_pid: u32) {}
+pub(super) fn terminate(_pid: u32) {}
 
 /// A command to run.
 pub struct Spec<'a> {
@@ -210,14 +210,17 @@ pub fn find(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).filter(|d| d.is_absolute()).map(|d| d.join(&exe)).find(|p| is_executable(p))
 }
 
+/// Whether this is a file that may be executed.
+#[must_use]
 #[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
+#[must_use]
 #[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::{Code, Error};
 use crate::progress::Stage;
-use crate::stages::check::Verdict;
+use crate::stages::check::{Page, Verdict};
 use crate::stages::generate::{FileInfo, Generator};
 use crate::stages::notify::Receipt;
 
@@ -95,6 +95,15 @@ pub struct CommitDocument {
     pub run: Option<String>,
     pub commit_sha: Option<String>,
     pub git_dir: Option<String>,
+    pub error: Option<Failure>,
+}
+
+/// The result of `check`.
+#[derive(Debug, Default, Serialize)]
+pub struct CheckDocument {
+    pub run: Option<String>,
+    pub checks: Vec<Verdict>,
+    pub page: Option<Page>,
     pub error: Option<Failure>,
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Each arrow is a record in the journal. A walk that is started again finds the records and goes on behind the last one.
 
+mod check;
 pub mod document;
 mod outcome;
 mod preview;
@@ -22,7 +23,7 @@ use crate::journal::{Journal, Opened, Run, briefs, outbox};
 use crate::ports::World;
 use crate::ports::forge::{Forge, Repository};
 use crate::progress::Stage;
-use crate::stages::check::{self, Verdict};
+use crate::stages::check::{self as checks, Verdict};
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Deployment, Outcome, Push, Target};
 use crate::stages::generate::llm::Earlier;
@@ -33,6 +34,7 @@ use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::scan;
 use crate::stages::task::{Admission, Content, Task};
 use crate::values::boundary;
+pub use check::check;
 use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
 use outcome::{conclude, identity};
 pub use retry::{Errands, retry};
@@ -55,7 +57,9 @@ pub struct Setup {
     /// `REQUIRE_GITHUB_TOKEN_ON_STARTUP`.
     pub prove: bool,
     pub generate: generate::Options,
-    pub checks: check::Mode,
+    pub checks: checks::Options,
+    /// `--screenshot`.
+    pub screenshot: Option<PathBuf>,
     pub scan: scan::Options,
     pub pages_timeout: Duration,
     /// How long to go on notifying; `None` under `--no-notify`.
@@ -67,6 +71,7 @@ pub struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Goal {
     Generate,
+    Check,
     Commit,
     Deploy,
     Notify,
@@ -241,7 +246,7 @@ impl<'a> Walk<'a> {
 
     /// Makes the result of a walk, and keeps it for `status`.
     fn close(&self, document: &mut RunDocument, error: Option<Error>) -> Option<Error> {
-        let unreadable = outcome::fill(&self.journal, check::unknown(self.task), document).err();
+        let unreadable = outcome::fill(&self.journal, checks::unjudged(self.task, false), document).err();
         let error = unreadable.or(error);
         document.resumed_from = self.resumed_from;
         conclude(document, error.as_ref(), self.stage);
@@ -260,7 +265,7 @@ impl<'a> Walk<'a> {
     /// Keeps for `status` what became of a walk that did not mean to go to the end.
     fn note(&self, result: Result<()>) -> Result<()> {
         let mut document = identity(self.task);
-        outcome::fill(&self.journal, check::unknown(self.task), &mut document)?;
+        outcome::fill(&self.journal, checks::unjudged(self.task, false), &mut document)?;
         conclude(&mut document, result.as_ref().err(), self.stage);
         outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
         self.let_go_of_refused(result.as_ref().err())?;
@@ -268,14 +273,14 @@ impl<'a> Walk<'a> {
     }
 
     fn go(&mut self) -> Result<()> {
-        if self.setup.prove && self.goal > Goal::Generate {
+        if self.setup.prove && self.goal > Goal::Check {
             self.setup.forge.prove(&self.setup.world)?;
         }
-        if self.goal > Goal::Generate || self.task.round > 1 {
+        if self.goal > Goal::Check || self.task.round > 1 {
             self.bind_destination()?;
         }
         let push = match self.journal.read::<Step<Push>>(step::PUSH)? {
-            Some(push) if self.goal > Goal::Generate => {
+            Some(push) if self.goal > Goal::Check => {
                 self.require_pushed_site()?;
                 Some(push)
             }
@@ -286,6 +291,9 @@ impl<'a> Walk<'a> {
                 let deployment = self.wait_for_page(&push.value)?;
                 if self.goal == Goal::Notify && self.setup.notify_for.is_some() {
                     self.notify(false)?;
+                }
+                if deployment.live {
+                    self.check_live()?;
                 }
                 self.stage = Stage::Deploy;
                 match deployment {
@@ -327,7 +335,7 @@ impl<'a> Walk<'a> {
         for _ in 0..=REDO {
             self.generate()?;
             self.check()?;
-            if self.goal == Goal::Generate {
+            if self.goal <= Goal::Check {
                 return Ok(None);
             }
             let commit = self.commit()?;
@@ -354,7 +362,7 @@ impl<'a> Walk<'a> {
         // What a language model makes costs something: a run that was pushed before the state directory was lost is not made
         // again. One request where there is no repository yet.
         let costly = self.setup.adopt || self.setup.generate.model.is_some();
-        let needed = self.task.round > 1 || costly && self.goal > Goal::Generate;
+        let needed = self.task.round > 1 || costly && self.goal > Goal::Check;
         if !needed || self.journal.read::<Step<generate::Record>>(step::GENERATE)?.is_some() {
             return Ok(None);
         }
@@ -447,20 +455,6 @@ impl<'a> Walk<'a> {
         let (calls, earlier) = (self.calls(), self.earlier()?);
         let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
         generate::prompt(&self.setup.world, self.task, &self.setup.generate, &brief)
-    }
-
-    fn check(&mut self) -> Result<()> {
-        self.enter(Stage::Check);
-        let (task, mode) = (self.task, self.setup.checks);
-        // What is on record may have been judged under another mode; `require` wants a verdict of its own.
-        let step = match self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? {
-            Some(_) if mode == check::Mode::Require => Step { ms: 0, value: check::app(task, mode)? },
-            Some(step) => step,
-            None => self.journal.step(step::CHECK, || check::app(task, mode))?,
-        };
-        let skipped = step.value.iter().filter(|v| v.status == check::Status::Skipped).count();
-        self.setup.world.progress.done(Stage::Check, &format!("{} checks, {skipped} skipped", step.value.len()));
-        Ok(())
     }
 
     fn commit(&mut self) -> Result<Commit> {

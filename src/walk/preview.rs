@@ -50,7 +50,7 @@ pub fn write(world: &World, state: &Path, dir: &Path, app: &App, task: &Task, gi
 }
 
 /// What the remote holds and the app leaves as it is.
-fn kept(world: &World, app: &App, git_dir: &Path) -> Result<BTreeMap<RelPath, Vec<u8>>> {
+pub(super) fn kept(world: &World, app: &App, git_dir: &Path) -> Result<BTreeMap<RelPath, Vec<u8>>> {
     let Some(base) = &app.record.base else { return Ok(BTreeMap::new()) };
     let kept: Vec<&str> = app.record.files.iter().filter(|f| f.origin == Origin::Kept).map(|f| f.path.as_str()).collect();
     let (mut paths, mut blobs) = (Vec::new(), Vec::new());

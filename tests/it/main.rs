@@ -1,6 +1,7 @@
 //! One integration binary: the real program against a double of the world. A file per promise.
 
 #[cfg(unix)]
+mod checks;
 mod crash;
 mod damage;
 mod errors;

@@ -223,6 +223,18 @@ impl Forge for GitHub {
         }
     }
 
+    fn address(&self, world: &World, name: &str, ask: bool) -> String {
+        let known = self.owner.clone().or_else(|| self.user.get().map(|u| u.login.clone()));
+        let owner = known.or_else(|| if ask { self.owner(world).ok() } else { None }).unwrap_or_else(|| "owner".to_owned());
+        let owner = owner.to_ascii_lowercase();
+        // The repository of that name is the owner's own page.
+        if name.eq_ignore_ascii_case(&format!("{owner}.github.io")) {
+            format!("https://{owner}.github.io/")
+        } else {
+            format!("https://{owner}.github.io/{name}/")
+        }
+    }
+
     fn enable(&self, world: &World, name: &str, on: bool) -> Result<String> {
         pages::enable(self, world, &self.owner(world)?, name, on)
     }

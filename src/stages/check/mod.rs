@@ -1,12 +1,37 @@
-//! The verdict on each check of the task.
+//! The verdict on each check of the task, before anybody else looks.
 //!
-//! No check is run here yet: what can be decided in a browser or from files is reported as skipped, so that nobody takes
-//! silence for a pass.
+//! ```text
+//! classify → files                         what files decide
+//!          → page (in the browser, served as Pages would)  → evidence
+//! ```
+//!
+//! [`judge`] takes an app as files and the address it is going to have; it neither knows nor minds where the files came from.
+
+mod claims;
+mod classify;
+mod code;
+mod evidence;
+mod files;
+mod page;
+mod serve;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
+use crate::ports::World;
+use crate::ports::browser;
+use crate::ports::browser::session::Browser;
+use crate::ports::browser::tab::Tab;
 use crate::stages::task::{Check, Task};
+use crate::values::RelPath;
+use classify::Way;
+pub use evidence::Page;
+use page::{Item, State};
+use serve::Site;
 
 /// `--checks`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,12 +42,31 @@ pub enum Mode {
     Off,
 }
 
+/// What the user wants of this stage.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub mode: Mode,
+    pub browser: browser::Options,
+    /// `--check-timeout`: how long the checks of a page are given.
+    pub timeout: Duration,
+    /// Open the page even where no check needs it, for what it tells.
+    pub look: bool,
+    /// The page is there: ask for it rather than serving the files.
+    pub live: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     pub check: String,
     pub kind: Kind,
     pub status: Status,
     pub detail: Option<String>,
+    /// The verdict on the deployed page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Status>,
+    /// The earlier round that the check comes from; `None`: it is the task's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,38 +86,279 @@ pub enum Status {
     Skipped,
 }
 
-/// Judges the checks.
-///
-/// # Errors
-/// `checks_failed` under `--checks require` where one that a machine could judge was not judged.
-pub fn app(task: &Task, mode: Mode) -> Result<Vec<Verdict>> {
-    let verdicts: Vec<_> = task.checks.iter().map(|check| verdict(check, mode)).collect();
-    match verdicts.iter().filter(|v| v.kind == Kind::Js).count() {
-        n if n > 0 && mode == Mode::Require => {
-            let message = format!("{n} of {} checks need a browser, and this version does not drive one", verdicts.len());
-            Err(Error::new(Code::ChecksFailed, message).hint("run with --checks auto to deploy without them"))
-        }
-        _ => Ok(verdicts),
+/// The detail of a check that no page can pass begins so.
+pub const UNSATISFIABLE: &str = "unsatisfiable";
+
+impl Verdict {
+    /// Whether it failed for a reason that another app could mend.
+    #[must_use]
+    pub fn is_mendable(&self) -> bool {
+        self.status == Status::Failed && !self.detail.as_deref().is_some_and(|d| d.starts_with(UNSATISFIABLE))
     }
 }
 
-/// The checks of a run whose verdicts are lost.
-#[must_use]
-pub fn unknown(task: &Task) -> Vec<Verdict> {
-    let lost = |v: Verdict| Verdict {
-        status: if v.kind == Kind::Manual { Status::Skipped } else { Status::Unknown },
-        detail: Some("no verdict on record".to_owned()),
-        ..v
-    };
-    task.checks.iter().map(|check| lost(verdict(check, Mode::Auto))).collect()
+/// A check of an earlier round, as that round's journal has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub round: u64,
+    pub check: Check,
 }
 
-fn verdict(check: &Check, mode: Mode) -> Verdict {
-    let (kind, detail) = match (check, mode) {
-        (Check::Js(_), Mode::Off) => (Kind::Js, "checks are off"),
-        (Check::Js(_), _) => (Kind::Js, "needs a browser, which this version does not drive"),
-        (Check::Text(_) | Check::Other(_), Mode::Off) => (Kind::Manual, "checks are off"),
-        (Check::Text(_) | Check::Other(_), _) => (Kind::Manual, "for a person to judge"),
+/// What is judged.
+pub struct Case<'a> {
+    pub task: &'a Task,
+    /// Checks of earlier rounds, which should still pass.
+    pub earlier: &'a [Earlier],
+    /// All files of the site.
+    pub files: &'a BTreeMap<RelPath, &'a [u8]>,
+    /// The address it has or is going to have, ending in a slash.
+    pub url: &'a str,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The task's checks in its order, then those of earlier rounds.
+    pub verdicts: Vec<Verdict>,
+    /// `None` where the page was not opened.
+    pub page: Option<Page>,
+    /// All that is wrong, in plain lines, for whoever mends it.
+    pub findings: Vec<String>,
+    /// PNG, 1280 × 800.
+    pub desktop: Option<Vec<u8>>,
+    /// PNG, 390 × 844.
+    pub phone: Option<Vec<u8>>,
+    /// Why there was no browser, where one was needed.
+    pub no_browser: Option<String>,
+}
+
+impl Report {
+    /// What to compare candidates by, greater is better: checks passed, then earlier rounds' checks passed, then few faults.
+    #[must_use]
+    pub fn score(&self) -> (usize, usize, std::cmp::Reverse<usize>) {
+        let passed = |own: bool| self.verdicts.iter().filter(|v| v.round.is_none() == own && v.status == Status::Passed).count();
+        (passed(true), passed(false), std::cmp::Reverse(self.page.as_ref().map_or(0, Page::faults)))
+    }
+
+    /// Whether there is a failed check that another app could pass.
+    #[must_use]
+    pub fn is_mendable(&self) -> bool {
+        self.verdicts.iter().any(Verdict::is_mendable)
+    }
+}
+
+/// What `--checks require` and the command `check` make of verdicts.
+///
+/// # Errors
+/// `checks_failed` where one failed, or where the browser that one needs is missing.
+pub fn require(verdicts: &[Verdict], no_browser: Option<&str>) -> Result<()> {
+    let failed: Vec<&Verdict> = verdicts.iter().filter(|v| v.status == Status::Failed).collect();
+    let unjudged = verdicts.iter().filter(|v| v.kind == Kind::Js && v.status == Status::Skipped).count();
+    if let Some(first) = failed.first() {
+        let detail = first.detail.as_deref().unwrap_or_default();
+        let message = format!("{} of {} checks failed, the first: {} ({detail})", failed.len(), verdicts.len(), first.check);
+        return Err(
+            Error::new(Code::ChecksFailed, message).hint("llmdeploy check TASK shows what is wrong; --checks auto deploys all the same")
+        );
+    }
+    if unjudged > 0 {
+        let message = format!("{unjudged} of {} checks need a browser: {}", verdicts.len(), no_browser.unwrap_or("there is none"));
+        return Err(Error::new(Code::ChecksFailed, message)
+            .hint("install Chrome or Chromium, or say where it is with LLMDEPLOY_BROWSER; --checks auto deploys without"));
+    }
+    Ok(())
+}
+
+/// The checks of a run whose verdicts are lost, or that are off.
+#[must_use]
+pub fn unjudged(task: &Task, off: bool) -> Vec<Verdict> {
+    let verdict = |check: &Check| {
+        let kind = classify::way(check, task, "").kind();
+        let (status, detail) = match kind {
+            _ if off => (Status::Skipped, "checks are off"),
+            Kind::Manual => (Status::Skipped, MANUAL),
+            _ => (Status::Unknown, "no verdict on record"),
+        };
+        Verdict { status, detail: Some(detail.to_owned()), ..blank(check, kind, None) }
     };
-    Verdict { check: check.text().to_owned(), kind, status: Status::Skipped, detail: Some(detail.to_owned()) }
+    task.checks.iter().map(verdict).collect()
+}
+
+const MANUAL: &str = "for a person to judge";
+
+fn blank(check: &Check, kind: Kind, round: Option<u64>) -> Verdict {
+    Verdict { check: check.text().to_owned(), kind, status: Status::Skipped, detail: None, live: None, round }
+}
+
+/// Judges an app.
+#[must_use]
+pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
+    if options.mode == Mode::Off {
+        return Report { verdicts: unjudged(case.task, true), ..Report::default() };
+    }
+    let own = case.task.checks.iter().map(|c| (c, None));
+    let all: Vec<(&Check, Option<u64>)> = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round)))).collect();
+    let mut ways: Vec<Way> = all.iter().map(|(check, _)| classify::way(check, case.task, case.url)).collect();
+    let mut report =
+        Report { verdicts: all.iter().zip(&ways).map(|((c, round), way)| blank(c, way.kind(), *round)).collect(), ..Report::default() };
+    if options.look || ways.iter().any(|w| w.kind() == Kind::Js) {
+        let site = Site::new(case.files, case.url, options.browser.offline, options.live);
+        let start = browser::Options { allowed: site.direct(), ..options.browser.clone() };
+        let seen = Browser::start(&world.children, &start)
+            .map_err(|e| (false, e))
+            .and_then(|mut browser| in_browser(&mut browser, case, options, &mut ways, &mut report).map_err(|e| (true, e)));
+        if let Err((started, e)) = seen {
+            let why = format!("{e:#}");
+            for (verdict, _) in
+                report.verdicts.iter_mut().zip(&ways).filter(|(v, way)| way.kind() == Kind::Js && v.status == Status::Skipped)
+            {
+                // A browser that is not there is no verdict; one that died under the page may have died of it.
+                verdict.status = if started { Status::Unknown } else { Status::Skipped };
+                verdict.detail = Some(why.clone());
+            }
+            world.progress.warn(&format!("the checks that need a browser were not made: {why}"));
+            report.no_browser = Some(why);
+        }
+    }
+    for ((verdict, way), (check, _)) in report.verdicts.iter_mut().zip(&ways).zip(&all) {
+        let wrong = match way {
+            Way::Files(claims) => files::decide(claims, case.files, case.task),
+            Way::Person => None,
+            Way::Js { .. } | Way::Shown { .. } => continue,
+        };
+        match wrong {
+            Some(wrong) => {
+                verdict.kind = Kind::File;
+                verdict.status = if wrong.is_empty() { Status::Passed } else { Status::Failed };
+                verdict.detail = (!wrong.is_empty()).then(|| wrong.join("; "));
+            }
+            None => *verdict = Verdict { detail: Some(MANUAL.to_owned()), ..blank(check, Kind::Manual, verdict.round) },
+        }
+    }
+    let failed = report.verdicts.iter().filter(|v| v.is_mendable()).map(finding);
+    report.findings = failed.chain(std::mem::take(&mut report.findings)).collect();
+    report
+}
+
+fn finding(verdict: &Verdict) -> String {
+    let whose = verdict.round.map(|n| format!(" of round {n}, which passed then")).unwrap_or_default();
+    format!("check{whose} failed: {}\n  {}", verdict.check, verdict.detail.as_deref().unwrap_or_default())
+}
+
+/// One page per address: the plain one, and one for each parameter that a check is about.
+fn in_browser(browser: &mut Browser, case: &Case<'_>, options: &Options, ways: &mut [Way], report: &mut Report) -> anyhow::Result<()> {
+    let site = Site::new(case.files, case.url, options.browser.offline, options.live);
+    let plain: Vec<usize> = (0..ways.len()).filter(|n| matches!(ways.get(*n), Some(Way::Js { .. }))).collect();
+    let mut items: Vec<Item> = plain.iter().filter_map(|n| ways.get(*n)).filter_map(code_of).map(|code| Item::new(&code)).collect();
+    let mut scene = Scene { case, options, site: &site, url: case.url.to_owned(), first: true };
+    let verdicts = scene.play(browser, &mut items, report)?;
+    for ((n, item), (status, detail)) in plain.iter().zip(&items).zip(verdicts) {
+        let (Some(way), Some(verdict)) = (ways.get_mut(*n), report.verdicts.get_mut(*n)) else { continue };
+        match (&item.state, &way) {
+            // It only looked like code.
+            (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, case.task, case.url),
+            _ => (verdict.status, verdict.detail) = (status, detail),
+        }
+    }
+    for n in 0..ways.len() {
+        let Some(Way::Shown { parameter, value }) = ways.get(n) else { continue };
+        let mut items: Vec<Item> = ways.get(n).and_then(code_of).map(|code| Item::new(&code)).into_iter().collect();
+        let value: String =
+            value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+        scene = Scene { url: format!("{}?{parameter}={value}", case.url), first: false, ..scene };
+        let verdict = scene.play(browser, &mut items, report)?.pop();
+        if let (Some(target), Some((status, detail))) = (report.verdicts.get_mut(n), verdict) {
+            (target.status, target.detail) = (status, detail);
+        }
+    }
+    Ok(())
+}
+
+fn code_of(way: &Way) -> Option<String> {
+    match way {
+        Way::Js { code, .. } => Some(code.clone()),
+        Way::Shown { value, .. } => {
+            let value = serde_json::Value::from(value.as_str());
+            let elements = "[...document.querySelectorAll('img,a,source,input,embed,iframe')]";
+            Some(format!("document.body.innerText.includes({value}) || {elements}.some(e => [e.src, e.href, e.value].includes({value}))"))
+        }
+        Way::Files(_) | Way::Person => None,
+    }
+}
+
+struct Scene<'a> {
+    case: &'a Case<'a>,
+    options: &'a Options,
+    site: &'a Site<'a>,
+    url: String,
+    /// The page itself, whose evidence and pictures are wanted.
+    first: bool,
+}
+
+impl Scene<'_> {
+    /// Opens the page and gives the verdicts on the items.
+    fn play(&self, browser: &mut Browser, items: &mut [Item], report: &mut Report) -> anyhow::Result<Vec<(Status, Option<String>)>> {
+        let name = format!("_{}", random_word()?);
+        let script = format!("{}({name:?});", include_str!("watch.js").trim_end());
+        let mut tab = Tab::open(browser, self.site, &script)?;
+        page::compile(&mut tab, items)?;
+        let ending = page::look(&mut tab, &self.url, &name, items, self.options.timeout)?;
+        let reachable = tab.record.gone.is_none() && !ending.blocked;
+        let values = if reachable { page::values(&mut tab, items)? } else { Vec::new() };
+        let content = if reachable { evidence::content(&mut tab)? } else { evidence::Content::default() };
+        if self.first && reachable {
+            report.desktop = evidence::screenshot(&mut tab, false)?;
+            report.phone = evidence::screenshot(&mut tab, true)?;
+        }
+        let waiting: Vec<(String, String)> = tab.unanswered().map(|(u, r)| (u.to_owned(), r.to_owned())).collect();
+        let record = tab.close()?;
+        if self.first {
+            let dead = evidence::dead_links(&content, self.site);
+            let page = evidence::page(&record, &dead);
+            report.findings = page_findings(&page, evidence::behaviour(&record, ending.blocked));
+            report.page = Some(page);
+        }
+        let verdict = |(n, item): (usize, &Item)| {
+            if item.state == State::Passed {
+                return (Status::Passed, None);
+            }
+            let reason = page::reason(item, record.gone.as_deref(), ending.blocked);
+            if let State::Invalid(why) = &item.state {
+                return (Status::Failed, Some(format!("{UNSATISFIABLE}: {why}")));
+            }
+            if let Some(why) = evidence::unsatisfiable(&item.code, &reason) {
+                return (Status::Failed, Some(format!("{UNSATISFIABLE}: {why}")));
+            }
+            let mut parts = vec![reason];
+            parts.extend(values.get(n).cloned().flatten());
+            parts.extend(evidence::missing_ids(&item.code, &content).into_iter().filter(|_| reachable));
+            parts.extend(record.left_for.iter().map(|url| format!("the page left for {url}")));
+            if let Some(host) = evidence::unreachable(&item.code, &record, &waiting, self.case.files) {
+                parts.insert(0, format!("{host} could not be reached"));
+                return (Status::Unknown, Some(parts.join("; ")));
+            }
+            (Status::Failed, Some(parts.join("; ")))
+        };
+        Ok(items.iter().enumerate().map(verdict).collect())
+    }
+}
+
+fn page_findings(page: &Page, behaviour: Vec<String>) -> Vec<String> {
+    let mut lines = behaviour;
+    for (what, all) in [
+        ("uncaught exception", &page.exceptions),
+        ("console error", &page.console),
+        ("failed request", &page.failed_requests),
+        ("dead link", &page.dead_links),
+    ] {
+        lines.extend(all.iter().map(|one| format!("{what}: {one}")));
+    }
+    lines
+}
+
+/// A name that no page can know.
+fn random_word() -> anyhow::Result<String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+    Ok(crate::values::hex(&bytes))
 }

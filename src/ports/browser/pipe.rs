@@ -1,0 +1,88 @@
+//! The `DevTools` pipe: JSON messages, each ended by a NUL byte, in both directions.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How many messages wait for us before the browser has to. A page that floods its console is slowed down by it.
+const WAITING: usize = 4096;
+
+pub struct Pipe {
+    outbox: Sender<Vec<u8>>,
+    inbox: Receiver<Value>,
+}
+
+/// The browser closed the pipe: it has ended.
+#[derive(Debug)]
+pub struct Closed;
+
+impl Pipe {
+    /// A thread for each direction, so that we never wait for the browser while it waits for us.
+    pub fn open(mut to: impl Write + Send + 'static, from: impl Read + Send + 'static) -> Self {
+        let (outbox, out) = mpsc::channel::<Vec<u8>>();
+        let (into, inbox) = mpsc::sync_channel(WAITING);
+        thread::spawn(move || {
+            for message in out {
+                if to.write_all(&message).and_then(|()| to.flush()).is_err() {
+                    return;
+                }
+            }
+            // The channel is closed: `to` is dropped, and the browser ends.
+        });
+        thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            let mut message = Vec::new();
+            while from.read_until(0, &mut message).is_ok_and(|n| n > 0) {
+                // What is no JSON would be a fault of the browser's; the answer it was is then found missing.
+                if let Ok(value) = serde_json::from_slice(message.strip_suffix(b"\0").unwrap_or(&message))
+                    && into.send(value).is_err()
+                {
+                    return;
+                }
+                message.clear();
+            }
+        });
+        Self { outbox, inbox }
+    }
+
+    /// # Errors
+    /// The browser has ended.
+    pub fn send(&self, message: &Value) -> Result<(), Closed> {
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(0);
+        self.outbox.send(bytes).map_err(|_| Closed)
+    }
+
+    /// The next message, or `None` when there is none until then.
+    ///
+    /// # Errors
+    /// The browser has ended.
+    pub fn receive(&self, until: Instant) -> Result<Option<Value>, Closed> {
+        // A message that is there is taken even when the time is up.
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
+        match self.inbox.recv_timeout(left) {
+            Ok(message) => Ok(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Closed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn messages_end_with_nul_and_the_end_is_noticed() {
+        let from: &[u8] = b"{\"id\":1}\0not json\0{\"id\":2}\0";
+        let pipe = Pipe::open(std::io::sink(), from);
+        let soon = || Instant::now() + Duration::from_secs(10);
+        assert_eq!(pipe.receive(soon()).unwrap(), Some(json!({"id": 1})));
+        assert_eq!(pipe.receive(soon()).unwrap(), Some(json!({"id": 2})));
+        assert!(pipe.receive(soon()).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! What a page that fails its checks can tell: for the result, and for whoever mends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::code;
+use super::serve::Site;
+use crate::ports::browser::address;
+use crate::ports::browser::record::{Record, Why, cut};
+use crate::ports::browser::tab::Tab;
+use crate::values::RelPath;
+
+/// `page` in the result of `check`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Errors that the page logged.
+    pub console: Vec<String>,
+    /// Exceptions that nobody caught.
+    pub exceptions: Vec<String>,
+    /// `https://… (404)`.
+    pub failed_requests: Vec<String>,
+    /// Links to files that are not there.
+    pub dead_links: Vec<String>,
+}
+
+impl Page {
+    #[must_use]
+    pub fn faults(&self) -> usize {
+        self.console.len() + self.exceptions.len() + self.failed_requests.len() + self.dead_links.len()
+    }
+}
+
+/// What the document holds at the end.
+#[derive(Debug, Default)]
+pub struct Content {
+    pub ids: Vec<String>,
+    pub links: Vec<String>,
+}
+
+const SCAN: &str = "(() => {
+  const all = (selector, of) => Array.from(document.querySelectorAll(selector), of).filter(x => typeof x === 'string' && x).slice(0, 500);
+  return JSON.stringify({
+    ids: all('[id]', e => e.id),
+    links: all('a[href],area[href],link[href],img[src],script[src],iframe[src],source[src],audio[src],video[src],embed[src]', e => e.href || e.src),
+  });
+})()";
+
+/// Reads the document; empty where it does not answer.
+///
+/// # Errors
+/// The browser has ended.
+pub fn content(tab: &mut Tab<'_>) -> anyhow::Result<Content> {
+    let asked = json!({"expression": SCAN, "returnByValue": true, "silent": true, "timeout": 1000});
+    let answer = tab.call("Runtime.evaluate", &asked, Duration::from_secs(2))?.unwrap_or_default();
+    let found: Value = answer["result"]["value"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let list = |key: &str| found[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+    Ok(Content { ids: list("ids"), links: list("links") })
+}
+
+/// Links of the document that this site answers with an error.
+#[must_use]
+pub fn dead_links(content: &Content, site: &Site<'_>) -> Vec<String> {
+    let links: BTreeSet<&str> = content.links.iter().filter_map(|l| l.split('#').next()).collect();
+    links.into_iter().filter(|l| site.status(l).is_some_and(|s| s >= 400)).map(str::to_owned).collect()
+}
+
+/// A picture of the page as a PNG, as a phone shows it or as a desktop does; `None` where the page gives none.
+///
+/// # Errors
+/// The browser has ended.
+pub fn screenshot(tab: &mut Tab<'_>, phone: bool) -> anyhow::Result<Option<Vec<u8>>> {
+    let (width, height) = if phone { (390, 844) } else { (1280, 800) };
+    tab.send("Emulation.setDeviceMetricsOverride", &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}))?;
+    let picture = tab.call("Page.captureScreenshot", &json!({"format": "png", "optimizeForSpeed": true}), Duration::from_secs(4))?;
+    Ok(picture.ok().and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
+}
+
+/// Ids that a check asks for and the document does not hold, each with the nearest that it does.
+#[must_use]
+pub fn missing_ids(check: &str, content: &Content) -> Vec<String> {
+    let wanted = code::ids(check).into_iter().filter(|id| !content.ids.contains(id));
+    wanted
+        .map(|id| {
+            let mut near: Vec<(usize, &str)> = content.ids.iter().map(|there| (distance(&id, there), there.as_str())).collect();
+            near.sort_unstable();
+            near.dedup();
+            let near: Vec<String> =
+                near.iter().filter(|(far, _)| *far <= (id.len() / 2).max(3)).take(3).map(|(_, there)| format!("#{there}")).collect();
+            if near.is_empty() { format!("there is no #{id}") } else { format!("there is no #{id}; nearest: {}", near.join(", ")) }
+        })
+        .collect()
+}
+
+/// Edit distance over bytes; upper and lower case are near.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = i;
+        let mut left = i + 1;
+        for (y, cell) in b.bytes().zip(row.iter_mut().skip(1)) {
+            let best = (corner + usize::from(x != y)).min(*cell + 1).min(left + 1);
+            corner = *cell;
+            *cell = best;
+            left = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// Why a check can never pass, whatever the page.
+#[must_use]
+pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
+    let (plain, template) = code::placeholders(check);
+    if let Some(name) = plain.first() {
+        return Some(format!("${{{name}}} was never filled in"));
+    }
+    let undefined = reason.strip_prefix("ReferenceError: ").and_then(|r| r.strip_suffix(" is not defined"));
+    if let Some(name) = undefined
+        && template.iter().any(|t| t.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).any(|w| w == name))
+    {
+        return Some(format!("${{{name}}} was never filled in"));
+    }
+    // A selector that stands in the check itself is wrong on every page, unless another way leads past it.
+    let bare = code::bare(check);
+    let only_way = !["||", "??", "? ", "try", "catch"].iter().any(|w| bare.contains(w));
+    let quoted =
+        || code::Literals::of(check).any(|l| !l.text.is_empty() && reason.contains(&format!("'{}'", l.text.replace("\\\\", "\\"))));
+    (reason.contains("is not a valid selector") && only_way && quoted()).then(|| reason.to_owned())
+}
+
+/// The host that a failed check may have wanted something of, though it could not be reached.
+///
+/// A check is only excused where the app could pass it with that host: every id that it names must stand somewhere in the app,
+/// a title must be set by a script.
+#[must_use]
+pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], files: &BTreeMap<RelPath, &[u8]>) -> Option<String> {
+    let bare = code::bare(check);
+    let styled = ["getComputedStyle", "offset", "getBoundingClientRect", "clientHeight", "clientWidth"].iter().any(|w| bare.contains(w));
+    let matters =
+        |resource: &str| matches!(resource, "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket") || resource == "Stylesheet" && styled;
+    let failed = record.failures.values().filter(|f| f.why == Why::Unreachable && matters(&f.resource)).map(|f| f.url.as_str());
+    let waiting = waiting.iter().filter(|(_, resource)| matters(resource)).map(|(url, _)| url.as_str());
+    let hosts: BTreeSet<&str> = failed.chain(waiting).filter_map(|url| address::parts(url).map(|(_, authority, _)| authority)).collect();
+    let host = hosts.iter().find(|h| check.contains(**h)).or(hosts.first())?;
+    let sources: Vec<std::borrow::Cow<'_, str>> =
+        files.iter().filter(|(path, _)| is_source(path.as_str())).map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect();
+    let mentioned = |word: &str| sources.iter().any(|s| has_word(s, word));
+    // What asks for the source of the page gets it without any host.
+    let of_source = ["script", "link", "meta", "style"];
+    let asks_source = code::Literals::of(check).any(|l| {
+        (l.before.trim_end().ends_with("querySelector(") || l.before.trim_end().ends_with("querySelectorAll("))
+            && of_source.iter().any(|e| l.text.starts_with(e))
+    });
+    let titled = !bare.contains("document.title") || sources.iter().any(|s| s.contains(".title"));
+    let excusable = !asks_source && titled && code::ids(check).iter().all(|id| mentioned(id));
+    excusable.then(|| (*host).to_owned())
+}
+
+/// Whether an id stands in a text as a word of its own: `total` is not in `total-sales`.
+fn has_word(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+}
+
+fn is_source(path: &str) -> bool {
+    [".html", ".htm", ".js", ".mjs", ".json", ".css"].iter().any(|e| path.ends_with(e))
+}
+
+/// `page` of the result.
+#[must_use]
+pub fn page(record: &Record, dead_links: &[String]) -> Page {
+    Page {
+        console: record.console.told(),
+        exceptions: record.exceptions.told(),
+        failed_requests: record.failed_requests(),
+        dead_links: dead_links.iter().map(|l| cut(l, 300)).collect(),
+    }
+}
+
+/// What the page did that it should not, in lines.
+#[must_use]
+pub fn behaviour(record: &Record, blocked: bool) -> Vec<String> {
+    let mut lines: Vec<String> = record.gone.iter().cloned().collect();
+    lines.extend(record.left_for.iter().map(|url| format!("the page left for {url}")));
+    if blocked {
+        lines.push("a script of the page did not come to an end and was cut".to_owned());
+    }
+    lines.extend(record.attempts.told().into_iter().map(|what| format!("the page tried: {what}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_ids() {
+        let content = Content { ids: ["totalSales", "total-sale", "x"].map(str::to_owned).into(), links: vec![] };
+        let told = missing_ids(r##"document.querySelector("#total-sales").textContent"##, &content);
+        assert_eq!(told, ["there is no #total-sales; nearest: #total-sale, #totalSales"]);
+        assert!(missing_ids(r##"document.querySelector("#x")"##, &content).is_empty());
+        assert_eq!((distance("kitten", "sitting"), distance("", "ab"), distance("Ab", "aB")), (3, 2, 0));
+    }
+
+    #[test]
+    fn what_can_never_pass() {
+        let invalid = "SyntaxError: Failed to execute 'querySelector' on 'Document': '#a@b.c' is not a valid selector.";
+        assert!(unsatisfiable(r##"!!document.querySelector("#a@b.c")"##, invalid).is_some());
+        assert!(unsatisfiable(r##"x || document.querySelector("#a@b.c")"##, invalid).is_none());
+        assert!(unsatisfiable("!!document.querySelector(window.selector)", invalid).is_none());
+        assert!(unsatisfiable("document.title === 'Sales ${seed}'", "false").is_some());
+        assert!(unsatisfiable("document.title === `Sales ${seed}`", "ReferenceError: seed is not defined").is_some());
+        assert!(unsatisfiable("document.title === `Sales ${total}`", "false").is_none());
+        assert!(unsatisfiable("add(1, 2) === 3", "ReferenceError: add is not defined").is_none());
+    }
+}

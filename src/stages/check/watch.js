@@ -1,0 +1,61 @@
+// Knows what the page still has in hand. Timers and frames go through proxies of the browser's own functions, so that the
+// page sees no difference; a twin of each timer notes that it is over. NAME and the argument are filled in by the caller.
+((name) => {
+  const own = globalThis, due = new Map(), every = new Map(), frames = new Set();
+  const { setTimeout: later, requestAnimationFrame: frame, requestIdleCallback: rest, performance: clock } = own;
+  const call = Reflect.apply, now = () => call(Performance.prototype.now, clock, []);
+  const watch = (key, apply) => {
+    if (typeof own[key] === 'function') own[key] = new Proxy(own[key], { apply });
+  };
+  const delay = (ms) => { const n = +ms; return n > 0 ? n : 0; };
+  watch('setTimeout', (native, self, args) => {
+    const id = call(native, self, args), ms = delay(args[1]);
+    due.set(id, now() + ms);
+    call(later, own, [() => due.delete(id), ms]);
+    return id;
+  });
+  watch('setInterval', (native, self, args) => {
+    const id = call(native, self, args);
+    every.set(id, delay(args[1]));
+    return id;
+  });
+  for (const key of ['clearTimeout', 'clearInterval']) {
+    watch(key, (native, self, args) => {
+      due.delete(args[0]);
+      every.delete(args[0]);
+      return call(native, self, args);
+    });
+  }
+  watch('requestAnimationFrame', (native, self, args) => {
+    const id = call(native, self, args);
+    frames.add(id);
+    call(frame, own, [() => frames.delete(id)]);
+    return id;
+  });
+  watch('cancelAnimationFrame', (native, self, args) => {
+    frames.delete(args[0]);
+    return call(native, self, args);
+  });
+  watch('requestIdleCallback', (native, self, args) => {
+    const id = call(native, self, args);
+    frames.add('i' + id);
+    call(rest, own, [() => frames.delete('i' + id)]);
+    return id;
+  });
+  watch('cancelIdleCallback', (native, self, args) => {
+    frames.delete('i' + args[0]);
+    return call(native, self, args);
+  });
+  // Milliseconds until something of the page's own may happen; Infinity: nothing will.
+  Object.defineProperty(own, name, {
+    value: () => {
+      if (document.readyState !== 'complete' || frames.size) return 0;
+      const running = (a) => a.playState === 'running' && a.effect && a.effect.getComputedTiming().endTime !== Infinity;
+      if (document.getAnimations && document.getAnimations().some(running)) return 0;
+      let soonest = Infinity;
+      for (const at of due.values()) soonest = Math.min(soonest, Math.max(0, at - now()));
+      for (const ms of every.values()) soonest = Math.min(soonest, ms);
+      return soonest;
+    },
+  });
+})

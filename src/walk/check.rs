@@ -1,0 +1,264 @@
+//! The check stage of a walk: what is judged, what is kept of it, and the command that does nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::document::{CheckDocument, Failure};
+use super::{Goal, Setup, Walk, preview, step};
+use crate::error::{Code, Error, OrCode, Result};
+use crate::journal::record::Step;
+use crate::journal::{Run, files};
+use crate::ports::browser::address;
+use crate::progress::Stage;
+use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
+use crate::stages::deploy::Deployment;
+use crate::stages::task::{Check, Content, Task};
+use crate::values::{FileSet, RelPath};
+
+/// What is left of the deadline for deploying and telling when the checks have used up theirs.
+const RESERVE: Duration = Duration::from_secs(240);
+
+/// Judges the app, or with `live` the deployed page, whether it was judged before or not.
+#[must_use]
+pub fn check(setup: &Setup, task: &Task, live: bool) -> (CheckDocument, Option<Error>) {
+    let mut document = CheckDocument { run: Some(task.id().to_string()), ..CheckDocument::default() };
+    let (stage, result) = match Walk::begin(setup, task, Goal::Check) {
+        Ok(mut walk) => {
+            let result = walk.check_only(live, &mut document);
+            (walk.stage, result)
+        }
+        Err(e) => (Stage::Task, Err(e)),
+    };
+    let error = result.err();
+    document.error = error.as_ref().map(|e| Failure::of(e, Some(stage)));
+    (document, error)
+}
+
+impl Walk<'_> {
+    fn check_only(&mut self, live: bool, document: &mut CheckDocument) -> Result<()> {
+        let report = if live {
+            self.enter(Stage::Check);
+            self.live_report(true)?
+        } else {
+            if self.task.round > 1 {
+                self.bind_destination()?;
+            }
+            self.look_first()?;
+            self.generate()?;
+            self.enter(Stage::Check);
+            let report = self.judge(true)?;
+            // A run that has gone on is not judged anew behind its back.
+            if self.journal.read::<Step<super::Push>>(step::PUSH)?.is_none() {
+                self.journal.write(step::CHECK, &Step { ms: 0, value: report.verdicts.clone() })?;
+            }
+            report
+        };
+        self.done(&report.verdicts);
+        document.checks = report.verdicts;
+        document.page = report.page;
+        check::require(&document.checks, report.no_browser.as_deref())
+    }
+
+    /// The verdicts on record, or new ones.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.enter(Stage::Check);
+        let mode = self.setup.checks.mode;
+        // What is on record may have been judged under another mode; `require` wants a verdict of its own.
+        if mode == Mode::Require {
+            self.journal.forget(&[step::CHECK])?;
+        }
+        let mut no_browser = None;
+        let step = match self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? {
+            Some(step) => step,
+            None => self.journal.step(step::CHECK, || {
+                let report = self.judge(self.setup.checks.look)?;
+                no_browser = report.no_browser;
+                Ok(report.verdicts)
+            })?,
+        };
+        self.done(&step.value);
+        if mode == Mode::Require { check::require(&step.value, no_browser.as_deref()) } else { Ok(()) }
+    }
+
+    fn done(&self, verdicts: &[Verdict]) {
+        let count = |status| verdicts.iter().filter(|v| v.status == status).count();
+        let mut text = format!("{} of {} checks passed", count(check::Status::Passed), verdicts.len());
+        for (status, word) in [(check::Status::Failed, "failed"), (check::Status::Unknown, "unknown"), (check::Status::Skipped, "skipped")]
+        {
+            match count(status) {
+                0 => {}
+                // Writing to a String cannot fail.
+                n => drop(write!(text, ", {n} {word}")),
+            }
+        }
+        self.setup.world.progress.done(Stage::Check, &text);
+    }
+
+    fn judge(&self, look: bool) -> Result<Report> {
+        let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
+        let (world, git_dir) = (&self.setup.world, self.git_dir());
+        let kept = preview::kept(world, app, &git_dir)?;
+        let mut all: BTreeMap<RelPath, &[u8]> = kept.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        all.extend(app.files(self.task)?);
+        let url = self.setup.forge.address(world, &self.repo, self.goal >= Goal::Deploy && self.needs_address());
+        let earlier = self.earlier_checks()?;
+        let mut options = check::Options { look: look || self.setup.screenshot.is_some(), ..self.setup.checks.clone() };
+        // With little time left a short look is better than none.
+        options.timeout = options.timeout.min(world.clock.left(None).saturating_sub(RESERVE).max(Duration::from_secs(2)));
+        let report = check::judge(world, &Case { task: self.task, earlier: &earlier, files: &all, url: &url }, &options);
+        self.keep(&report)?;
+        Ok(report)
+    }
+
+    fn needs_address(&self) -> bool {
+        self.setup.checks.mode != Mode::Off && check::unjudged(self.task, false).iter().any(|v| v.kind == Kind::Js)
+    }
+
+    /// Pictures and evidence, beside the journal; the desktop's where the user wants it.
+    fn keep(&self, report: &Report) -> Result<()> {
+        let dir = self.journal.dir().join("check");
+        if report.page.is_some() {
+            files::make_dir(&dir)?;
+            files::write(&dir.join("findings.txt"), report.findings.join("\n").as_bytes())?;
+        }
+        for (name, picture) in [("desktop.png", &report.desktop), ("phone.png", &report.phone)] {
+            if let Some(picture) = picture {
+                files::write(&dir.join(name), picture)?;
+            }
+        }
+        match (&self.setup.screenshot, &report.desktop) {
+            (Some(file), Some(picture)) => {
+                fs::write(file, picture).with_context(|| format!("--screenshot {}", file.display())).or_code(Code::Usage)
+            }
+            (Some(file), None) => {
+                let why = report.no_browser.as_deref().unwrap_or("the page gave none");
+                self.setup.world.progress.warn(&format!("--screenshot {}: no picture was taken: {why}", file.display()));
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// What earlier rounds of this task were checked for, where their journals are here and they had the same destination.
+    fn earlier_checks(&self) -> Result<Vec<Earlier>> {
+        if self.task.round < 2 {
+            return Ok(Vec::new());
+        }
+        let destination: Option<String> = self.journal.read(step::DESTINATION)?;
+        let mut all: BTreeMap<u64, Vec<Earlier>> = BTreeMap::new();
+        let folders = self.journal.dir().parent().and_then(|runs| fs::read_dir(runs).ok());
+        for entry in folders.into_iter().flatten().flatten() {
+            let sheet = |name: &str| entry.path().join(format!("{name}.json"));
+            // Another run's damaged file is that run's to tell of.
+            let Ok(Some(run)) = files::read_json::<Run<Content>>(&sheet("run")) else { continue };
+            let same = run.email == self.task.email && run.task == self.task.task && run.round < self.task.round;
+            if !same || destination.is_some() && files::read_json::<String>(&sheet(step::DESTINATION)).ok().flatten() != destination {
+                continue;
+            }
+            let verdicts = files::read_json::<Step<Vec<Verdict>>>(&sheet(step::CHECK)).ok().flatten();
+            let own = verdicts.into_iter().flat_map(|s| s.value).filter(|v| v.round.is_none() && v.kind != Kind::Manual);
+            // What failed then cannot be lost now.
+            let passed = own.filter(|v| v.status == check::Status::Passed);
+            let check = |v: Verdict| if v.kind == Kind::Js { Check::Js(v.check) } else { Check::Text(v.check) };
+            let checks: Vec<Earlier> = passed.map(|v| Earlier { round: run.round, check: check(v) }).collect();
+            // The same round was sent again with another nonce: once is enough.
+            if all.get(&run.round).is_none_or(|known| known.len() < checks.len()) {
+                all.insert(run.round, checks);
+            }
+        }
+        let mut known: Vec<Check> = self.task.checks.clone();
+        let mut new = |e: &Earlier| {
+            !known.contains(&e.check) && {
+                known.push(e.check.clone());
+                true
+            }
+        };
+        Ok(all.into_values().flatten().filter(|e| new(e)).collect())
+    }
+
+    /// The deployed page, looked at once; what differs from the verdict before is told. Nobody waits for it: the evaluator
+    /// knows already, and no failure here is one of the run.
+    pub(super) fn check_live(&self) -> Result<()> {
+        let Some(mut step) = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? else { return Ok(()) };
+        let judged = |v: &Verdict| v.kind == Kind::Js && v.round.is_none() && !matches!(v.status, check::Status::Skipped);
+        let wanted = self.setup.checks.mode != Mode::Off && step.value.iter().any(|v| judged(v) && v.live.is_none());
+        if !wanted {
+            return Ok(());
+        }
+        let report = match self.live_report(false) {
+            Ok(report) => report,
+            Err(e) => {
+                self.setup.world.progress.warn(&format!("the live page was not looked at: {e}"));
+                return Ok(());
+            }
+        };
+        for (verdict, live) in step.value.iter_mut().zip(&report.verdicts) {
+            if judged(verdict) && live.check == verdict.check && live.status != check::Status::Skipped {
+                verdict.live = Some(live.status);
+                if verdict.status != live.status {
+                    let detail = live.detail.as_ref().map(|d| format!(" ({d})")).unwrap_or_default();
+                    let text = format!("on the live page a check came out otherwise: {}{detail}", verdict.check);
+                    self.setup.world.progress.warn(&text);
+                }
+            }
+        }
+        self.journal.write(step::CHECK, &step)
+    }
+
+    fn live_report(&self, look: bool) -> Result<Report> {
+        let deployment = self.journal.read::<Step<Deployment>>(step::DEPLOY)?.map(|s| s.value);
+        let Some(deployment) = deployment else {
+            return Err(
+                Error::new(Code::State, format!("nothing is known here of a page of run {}", self.task.id())).hint("llmdeploy deploy TASK")
+            );
+        };
+        let mut options = check::Options { look, live: true, ..self.setup.checks.clone() };
+        // A folder is no server: its files are answered as Pages would.
+        let folder = deployment.pages_url.strip_prefix("file://").map(address::percent_decoded);
+        let mut contents = FileSet::new();
+        let mut url = deployment.pages_url.clone();
+        if let Some(folder) = &folder {
+            options.live = false;
+            url = self.setup.forge.address(&self.setup.world, &self.repo, false);
+            read_folder(Path::new(folder), "", &mut contents).with_context(|| format!("reading {folder}")).or_code(Code::State)?;
+        }
+        let mut all: BTreeMap<RelPath, &[u8]> = contents.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        let fetched = if folder.is_some() { FileSet::new() } else { self.committed() };
+        all.extend(fetched.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())));
+        let report = check::judge(&self.setup.world, &Case { task: self.task, earlier: &[], files: &all, url: &url }, &options);
+        if look {
+            self.keep(&report)?;
+        }
+        Ok(report)
+    }
+
+    /// What was committed, for the checks that files decide: the page itself need not serve LICENSE or a workflow. Nothing
+    /// where it is not here any more.
+    fn committed(&self) -> FileSet {
+        let Ok(Some(push)) = self.journal.read::<Step<super::Push>>(step::PUSH) else { return FileSet::new() };
+        let (world, git_dir) = (&self.setup.world, self.git_dir());
+        let Ok(tree) = world.git.tree(&git_dir, push.value.sha.as_str()) else { return FileSet::new() };
+        let entries = tree.into_iter().filter_map(|e| Some((RelPath::parse(&e.path).ok()?, e.blob)));
+        let (paths, blobs): (Vec<RelPath>, Vec<String>) = entries.unzip();
+        let contents = world.git.blobs(&git_dir, &blobs.iter().map(String::as_str).collect::<Vec<_>>());
+        paths.into_iter().zip(contents.unwrap_or_default()).collect()
+    }
+}
+
+fn read_folder(dir: &Path, prefix: &str, files: &mut FileSet) -> anyhow::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            read_folder(&entry.path(), &format!("{name}/"), files)?;
+        } else if let Ok(path) = RelPath::parse(&name) {
+            files.insert(path, fs::read(entry.path())?);
+        }
+    }
+    Ok(())
+}
