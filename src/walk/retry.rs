@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::IgnoredAny;
 
-use super::document::RunDocument;
+use super::document::{Pages, RunDocument};
 use super::{outcome, step};
 use crate::error::{Code, Error, Result};
 use crate::journal::record::Step;
@@ -156,8 +156,7 @@ fn attempt(errands: &Errands, errand: &Errand) -> (Account, Again) {
     let mut document = errand.identity.clone();
     match deliver(errands, &errand.id, &mut document) {
         Ok(Tried::Accepted) => {
-            let error = matches!(document.pages, Some(super::document::Pages::Pending))
-                .then(|| Error::new(Code::PagesPending, "the page is not live yet").hint("llmdeploy run TASK waits for it"));
+            let error = page_pending(&document);
             (account(document, error), Again::No)
         }
         Ok(Tried::Refused { why, wait }) => {
@@ -166,6 +165,12 @@ fn attempt(errands: &Errands, errand: &Errand) -> (Account, Again) {
         }
         Err(error) => (account(document, Some(error)), Again::No),
     }
+}
+
+/// The evaluator knows, but the run is not over: its page was not live when it was looked at last.
+fn page_pending(document: &RunDocument) -> Option<Error> {
+    matches!(document.pages, Some(Pages::Pending))
+        .then(|| Error::new(Code::PagesPending, "the page is not live yet").hint("llmdeploy run TASK waits for it"))
 }
 
 fn account(mut document: RunDocument, error: Option<Error>) -> Account {
@@ -200,7 +205,7 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
     let error = match &tried {
         Tried::Accepted => {
             outbox::remove(&errands.state, id)?;
-            None
+            page_pending(document)
         }
         Tried::Refused { why, .. } => Some(Error::new(Code::NotifyPending, format!("{why:#}")).hint("llmdeploy notify --retry")),
     };

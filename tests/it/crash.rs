@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
+use crate::model::{Asked, PAGE, script, turn};
 use crate::run::{Bench, Ran, data_uri, finish};
 use crate::world::{Fault, Handle, Kind, Match, Service};
 
@@ -24,6 +25,8 @@ const WORKERS: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Forge {
     GitHub,
+    /// GitHub, and a language model makes the app.
+    Model,
     Local,
 }
 
@@ -59,6 +62,10 @@ struct Stand {
 impl Stand {
     fn new(point: Point) -> Stand {
         let stand = Stand { bench: Bench::new(), point, group: Arc::default(), requests: Arc::default() };
+        if point.forge == Forge::Model {
+            let answer = || turn(|asked: &Asked| asked.files(&[("index.html", PAGE)]));
+            script(&stand.bench, (0..3).map(|_| answer()).collect());
+        }
         if point.round == 2 {
             let ran = finish(stand.command(1, false));
             assert_eq!(ran.status, 0, "{point:?}: round 1: {ran:?}");
@@ -77,6 +84,9 @@ impl Stand {
         let mut command = self.bench.command(["run".as_ref(), file.as_os_str()]);
         if self.point.forge == Forge::Local {
             command.env_remove("GH_TOKEN").arg("--local").arg(self.bench.path("sites"));
+        }
+        if self.point.forge == Forge::Model {
+            command.env("OPENAI_BASE_URL", world.llm_url());
         }
         if watched {
             let path = std::env::join_paths([self.bench.path("bin"), real_git().parent().unwrap().to_owned()]).unwrap();
@@ -145,6 +155,14 @@ impl Stand {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Whether the app is on record, or pushed: then no model may be asked again.
+    fn is_made(&self) -> bool {
+        let runs = std::fs::read_dir(self.bench.state().join("runs")).into_iter().flatten().flatten();
+        let on_record = runs.map(|run| run.path().join("generate.json")).filter(|file| file.is_file()).count() as u64;
+        let pushed = self.bench.world.commits("octo-dev", "demo-site").len() as u64;
+        !self.point.state_lost && on_record == self.point.round || pushed == self.point.round
+    }
+
     fn git_calls(&self) -> usize {
         std::fs::read_to_string(self.bench.path("git-calls")).unwrap_or_default().lines().count()
     }
@@ -159,7 +177,7 @@ impl Stand {
         let result = ran.json();
         let sha = result["commit_sha"].as_str().unwrap_or_default().to_owned();
         let (repositories, commits) = match point.forge {
-            Forge::GitHub => (bench.world.repos(), bench.world.commits("octo-dev", "demo-site")),
+            Forge::GitHub | Forge::Model => (bench.world.repos(), bench.world.commits("octo-dev", "demo-site")),
             Forge::Local => (local_repositories(&bench.path("sites")), local_commits(&bench.path("sites/demo-site.git"))),
         };
         if repositories.len() != 1 || commits.len() as u64 != point.round || commits.first() != Some(&sha) {
@@ -219,10 +237,16 @@ fn local_commits(repository: &Path) -> Vec<String> {
 fn try_point(point: Point) -> Result<bool, String> {
     let stand = Stand::new(point);
     let (killed, _) = stand.walk();
+    let asked = stand.bench.world.count(&Match::llm());
+    let is_made = stand.is_made();
     if point.state_lost {
         let _ = std::fs::remove_dir_all(stand.bench.state());
     }
     let ran = finish(stand.command(point.round, false));
+    let asked_again = stand.bench.world.count(&Match::llm()) - asked;
+    if asked_again > usize::from(!is_made) {
+        return Err(format!("{point:?}: the model was asked {asked_again} times more\n  {ran:?}"));
+    }
     stand.verify(&ran).map(|()| killed).map_err(|why| format!("{point:?}: {why}"))
 }
 
@@ -237,7 +261,8 @@ fn moments(forge: Forge, round: u64) -> Vec<Moment> {
     for n in 1..=stand.requests.load(Ordering::SeqCst) {
         moments.extend([Moment::BeforeRequest(n), Moment::AfterRequest(n)]);
     }
-    for n in 1..=stand.git_calls() {
+    // Where a model makes the app, git does what it does without one.
+    for n in 1..=if forge == Forge::Model { 0 } else { stand.git_calls() } {
         moments.extend([Moment::BeforeGit(n), Moment::AfterGit(n)]);
     }
     moments.extend((0..SLICES).map(|n| Moment::At(took * (2 * n + 1) / (2 * SLICES))));
@@ -276,6 +301,11 @@ fn killed_anywhere_on_github_in_round_1() {
 #[test]
 fn killed_anywhere_on_github_in_round_2() {
     matrix(Forge::GitHub, 2);
+}
+
+#[test]
+fn killed_anywhere_with_a_model() {
+    matrix(Forge::Model, 1);
 }
 
 #[test]

@@ -170,9 +170,7 @@ fn record_the_example() {
     files.sort();
     let answers: Vec<String> = files
         .iter()
-        .map(|f| {
-            serde_json::from_slice::<Value>(&std::fs::read(f).unwrap()).unwrap()["value"]["answer"]["text"].as_str().unwrap().to_owned()
-        })
+        .map(|f| serde_json::from_slice::<Value>(&std::fs::read(f).unwrap()).unwrap()["answer"]["text"].as_str().unwrap().to_owned())
         .collect();
     let turns = answers.into_iter().map(|text| {
         let old = text.split("<<<END ").nth(1).unwrap().split('>').next().unwrap().to_owned();

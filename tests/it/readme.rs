@@ -147,3 +147,20 @@ fn the_loop_for_exit_status_75() {
     let result: Value = serde_json::from_slice(&std::fs::read(bench.path("result.json")).unwrap()).unwrap();
     assert_eq!(result["status"], "notified");
 }
+
+#[test]
+fn the_commands_for_later() {
+    let bench = Bench::new();
+    bench.world.configure(|s| s.eval_default = crate::world::EvalAnswer::status(500));
+    bench.go("run", &bench.task(serde_json::json!({})), &["--notify-for", "0"]).fails(75, "notify_pending");
+    bench.world.configure(|s| s.eval_default = crate::world::EvalAnswer::status(200));
+    let cron = blocks("crontab")[0].trim().trim_start_matches("*/5 * * * * llmdeploy ").trim_end_matches(" >/dev/null").to_owned();
+    let ran = bench.run(cron.split(' ')).exits(0);
+    assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+    assert_eq!(bench.world.notifications().len(), 1);
+    let later = blocks("sh").into_iter().find(|b| b.starts_with("llmdeploy status")).unwrap();
+    for line in later.lines() {
+        bench.run(line.strip_prefix("llmdeploy ").unwrap().split(' ')).exits(0);
+    }
+    assert!(bench.path("runs.html").is_file());
+}

@@ -86,15 +86,15 @@ impl<'a> Calls<'a> {
     pub fn open(world: &'a World, model: &'a Model, dir: &'a Path, until: Instant) -> Result<Self> {
         let mut known = BTreeMap::new();
         let mut next = 1;
-        for (name, call) in read_all(dir)? {
+        for (name, call) in read_all(dir, files::read_json)? {
             next = next.max(name.split(['-', '.']).next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0) + 1);
             if call.answer.is_some() {
                 known.insert(call.digest.clone(), call);
             }
         }
         if let Some(replay) = &model.replay {
-            let recorded =
-                read_all(replay).map_err(|e| Error { code: Code::Usage, ..e.context(format!("--replay {}", replay.display())) })?;
+            let recorded = read_all(replay, recording)
+                .map_err(|e| Error { code: Code::Usage, ..e.context(format!("--replay {}", replay.display())) })?;
             known.extend(recorded.into_iter().map(|(_, call)| (call.digest.clone(), call)));
         }
         let client = Client::new(model.endpoints.clone());
@@ -185,12 +185,13 @@ impl<'a> Calls<'a> {
         let Some(dir) = self.model.record.as_ref().filter(|_| call.answer.is_some()) else { return Ok(()) };
         let to_usage = |e: Error| Error { code: Code::Usage, ..e.context(format!("--record {}", dir.display())) };
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display())).or_code(Code::Usage).map_err(to_usage)?;
-        let there = read_all(dir).map_err(to_usage)?;
+        let there = read_all(dir, recording).map_err(to_usage)?;
         let name = there
             .iter()
             .find(|(_, c)| c.digest == call.digest)
             .map_or_else(|| format!("{:02}-{}.json", there.len() + 1, &call.digest[..8]), |(n, _)| n.clone());
-        files::write_json(&dir.join(name), call).map_err(to_usage)
+        let text = serde_json::to_string_pretty(call).context("writing a recording").or_code(Code::Internal)?;
+        files::write(&dir.join(name), (text + "\n").as_bytes()).map_err(to_usage)
     }
 
     fn without_secrets(&self, messages: &[Message]) -> Vec<Message> {
@@ -211,7 +212,7 @@ fn not_recorded(dir: &Path, request: &[Said]) -> Error {
     let text =
         |said: &[Said]| said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n");
     let here = text(request);
-    let all = read_all(dir).unwrap_or_default();
+    let all = read_all(dir, recording).unwrap_or_default();
     let near = all.iter().rev().map(|(name, call)| {
         let there = text(&call.request);
         let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
@@ -248,15 +249,26 @@ fn estimate(text: &str) -> u64 {
     text.len() as u64 / 4 + 1
 }
 
+/// A recording is plain JSON, so that it can be written and corrected by hand; a call kept beside a journal is read just as well.
+fn recording(path: &Path) -> Result<Option<Call>> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display())).or_code(Code::Usage)?;
+    let parse = || -> serde_json::Result<Call> {
+        let mut value: serde_json::Value = serde_json::from_slice(&bytes)?;
+        let kept = value.get_mut("value").map(serde_json::Value::take);
+        serde_json::from_value(kept.unwrap_or(value))
+    };
+    parse().map(Some).with_context(|| format!("{} is not a recording", path.display())).or_code(Code::Usage)
+}
+
 /// The calls in a directory, by name. One that is not there holds none.
-fn read_all(dir: &Path) -> Result<Vec<(String, Call)>> {
+fn read_all(dir: &Path, read: impl Fn(&Path) -> Result<Option<Call>>) -> Result<Vec<(String, Call)>> {
     let Ok(entries) = fs::read_dir(dir) else { return Ok(vec![]) };
     let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "json"));
     paths.sort();
     let mut calls = Vec::new();
     for path in paths {
-        if let Some(call) = files::read_json::<Call>(&path)? {
+        if let Some(call) = read(&path)? {
             calls.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), call));
         }
     }
