@@ -17,6 +17,7 @@ use crate::ports::browser::address;
 use crate::progress::Stage;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
 use crate::stages::deploy::Deployment;
+use crate::stages::generate::llm::{Draft, Finding};
 use crate::stages::task::{Check, Content, Task};
 use crate::values::{FileSet, RelPath};
 
@@ -30,7 +31,7 @@ pub fn check(setup: &Setup, task: &Task, live: bool) -> (CheckDocument, Option<E
     let (stage, result) = match Walk::begin(setup, task, Goal::Check) {
         Ok(mut walk) => {
             let result = walk.check_only(live, &mut document);
-            (walk.stage, result)
+            (walk.stage, walk.note(result))
         }
         Err(e) => (Stage::Task, Err(e)),
     };
@@ -99,20 +100,51 @@ impl Walk<'_> {
         self.setup.world.progress.done(Stage::Check, &text);
     }
 
+    /// What is wrong with an app that a model has drafted: its failed checks are grave, what the page did beside them is not.
+    pub(super) fn judge_draft(&self, draft: &Draft<'_>) -> Result<Vec<Finding>> {
+        let (world, git_dir) = (&self.setup.world, self.git_dir());
+        let mut deployed: Vec<(RelPath, Vec<u8>)> = Vec::new();
+        if let Some((_, Some(base))) = &self.ground {
+            let paths: Vec<&str> = base.files.iter().map(|f| f.path.as_str()).collect();
+            let contents = base.read(world, &git_dir, &paths)?;
+            let parsed = paths.iter().zip(contents).filter_map(|(path, bytes)| Some((RelPath::parse(path).ok()?, bytes?)));
+            deployed = parsed.filter(|(path, _)| !draft.deleted.contains(path)).collect();
+        }
+        let mut all: BTreeMap<RelPath, &[u8]> = deployed.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        all.extend(draft.files.iter().map(|(path, bytes)| (path.clone(), *bytes)));
+        let report = self.judge_files(&all, true)?;
+        // LICENSE and README come after the model, from the tool.
+        let tools =
+            |v: &Verdict| v.kind == Kind::File && ["licen", "readme", "required file"].iter().any(|w| v.check.to_lowercase().contains(w));
+        let failed = report.verdicts.iter().filter(|v| v.is_mendable() && !tools(v));
+        let mut findings: Vec<Finding> = failed.map(|v| Finding::grave(check::finding(v))).collect();
+        let page = report.page.unwrap_or_default();
+        let told = |what: &str, all: &[String]| all.iter().map(|one| Finding::minor(format!("{what}: {one}"))).collect::<Vec<_>>();
+        findings.extend(told("uncaught exception on the page", &page.exceptions));
+        findings.extend(told("the page logs an error", &page.console));
+        findings.extend(told("the page links to what is not there", &page.dead_links));
+        Ok(findings)
+    }
+
     fn judge(&self, look: bool) -> Result<Report> {
         let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
         let (world, git_dir) = (&self.setup.world, self.git_dir());
         let kept = preview::kept(world, app, &git_dir)?;
         let mut all: BTreeMap<RelPath, &[u8]> = kept.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
         all.extend(app.files(self.task)?);
-        let url = self.setup.forge.address(world, &self.repo, self.goal >= Goal::Deploy && self.needs_address());
-        let earlier = self.earlier_checks()?;
-        let mut options = check::Options { look: look || self.setup.screenshot.is_some(), ..self.setup.checks.clone() };
-        // With little time left a short look is better than none.
-        options.timeout = options.timeout.min(world.clock.left(None).saturating_sub(RESERVE).max(Duration::from_secs(2)));
-        let report = check::judge(world, &Case { task: self.task, earlier: &earlier, files: &all, url: &url }, &options);
+        let report = self.judge_files(&all, look || self.setup.screenshot.is_some())?;
         self.keep(&report)?;
         Ok(report)
+    }
+
+    fn judge_files(&self, all: &BTreeMap<RelPath, &[u8]>, look: bool) -> Result<Report> {
+        let world = &self.setup.world;
+        let url = self.setup.forge.address(world, &self.repo, self.goal >= Goal::Deploy && self.needs_address());
+        let earlier = self.earlier_checks()?;
+        let mut options = check::Options { look, ..self.setup.checks.clone() };
+        // With little time left a short look is better than none.
+        options.timeout = options.timeout.min(world.clock.left(None).saturating_sub(RESERVE).max(Duration::from_secs(2)));
+        Ok(check::judge(world, &Case { task: self.task, earlier: &earlier, files: all, url: &url }, &options))
     }
 
     fn needs_address(&self) -> bool {

@@ -26,7 +26,7 @@ use crate::progress::Stage;
 use crate::stages::check::{self as checks, Verdict};
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Deployment, Outcome, Push, Target};
-use crate::stages::generate::llm::Earlier;
+use crate::stages::generate::llm::{Draft, Earlier, Judge};
 use crate::stages::generate::{self, App, Brief};
 use crate::stages::ground::Base;
 use crate::stages::name;
@@ -412,7 +412,9 @@ impl<'a> Walk<'a> {
             let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
             let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
             let (calls, earlier) = (self.calls(), self.earlier()?);
-            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
+            let judge = |draft: &Draft<'_>| self.judge_draft(draft);
+            let judge: Option<&Judge<'_>> = if setup.checks.mode == checks::Mode::Off { None } else { Some(&judge) };
+            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge };
             let mut made = None;
             self.journal.step(step::GENERATE, || {
                 let app = generate::app(&setup.world, task, &setup.generate, &brief)?;

@@ -240,7 +240,9 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
     report
 }
 
-fn finding(verdict: &Verdict) -> String {
+/// A failed check in plain words.
+#[must_use]
+pub fn finding(verdict: &Verdict) -> String {
     let whose = verdict.round.map(|n| format!(" of round {n}, which passed then")).unwrap_or_default();
     format!("check{whose} failed: {}\n  {}", verdict.check, verdict.detail.as_deref().unwrap_or_default())
 }
