@@ -181,7 +181,9 @@ fn the_example_is_recorded_as_it_is_asked() {
     });
     script(&bench, turns.collect());
     let tape = if std::env::var_os("RECORD_EXAMPLE").is_some() {
-        files.iter().for_each(|f| std::fs::remove_file(f).unwrap());
+        for file in &files {
+            std::fs::remove_file(file).unwrap();
+        }
         std::path::absolute(TAPE).unwrap()
     } else {
         bench.path("tape")
