@@ -413,7 +413,10 @@ impl<'a> Walk<'a> {
             let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
             let (calls, earlier) = (self.calls(), self.earlier()?);
             let judge = |draft: &Draft<'_>| self.judge_draft(draft);
-            let judge: Option<&Judge<'_>> = if setup.checks.mode == checks::Mode::Off { None } else { Some(&judge) };
+            // A recording is the same with and without a browser, so what one sees is no part of it.
+            let taped = setup.generate.model.as_ref().is_some_and(|m| m.record.is_some() || m.replay.is_some());
+            let off = taped || setup.checks.mode == checks::Mode::Off;
+            let judge: Option<&Judge<'_>> = if off { None } else { Some(&judge) };
             let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge };
             let mut made = None;
             self.journal.step(step::GENERATE, || {
