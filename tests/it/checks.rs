@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::run::{Bench, Ran, data_uri, finish};
 
 /// `false` where there is no browser to test with; CI has one.
-fn browser() -> bool {
+pub fn browser() -> bool {
     let there = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|d| ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"].iter().any(|n| d.join(n).is_file()));
     assert!(there || std::env::var_os("CI").is_none(), "CI needs Chromium");

@@ -18,6 +18,7 @@ mod model;
 mod notify;
 mod output;
 mod readme;
+mod repairs;
 mod run;
 mod secrets;
 mod side_by_side;
