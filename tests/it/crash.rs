@@ -272,7 +272,7 @@ fn moments(forge: Forge, round: u64) -> Vec<Moment> {
 fn matrix(forge: Forge, round: u64) {
     let moments = moments(forge, round);
     let points = moments.iter().flat_map(|&moment| [false, true].map(|state_lost| Point { forge, round, moment, state_lost }));
-    let queue = Mutex::new(points.collect::<Vec<_>>());
+    let queue = Mutex::new(crate::run::share(points.collect::<Vec<_>>()));
     let (tried, killed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {

@@ -93,6 +93,7 @@ fn every_call_survives_every_fault() {
             }
         }
     }
+    let mut queue = crate::run::share(queue);
     // Served from its end: what takes longest comes first.
     queue.sort_by_key(|(_, trouble, times)| (trouble.0 == "hang", *times));
     let tried = queue.len();
