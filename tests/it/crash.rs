@@ -86,7 +86,7 @@ impl Stand {
             command.env_remove("GH_TOKEN").arg("--local").arg(self.bench.path("sites"));
         }
         if self.point.forge == Forge::Model {
-            command.env("OPENAI_BASE_URL", world.llm_url());
+            command.env("OPENAI_BASE_URL", world.llm_url()).env("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER);
         }
         if watched {
             let path = std::env::join_paths([self.bench.path("bin"), real_git().parent().unwrap().to_owned()]).unwrap();

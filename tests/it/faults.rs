@@ -50,6 +50,7 @@ fn walk(bench: &Bench, options: &[&str]) -> Ran {
     let file = bench.write_task("task.json", &bench.task(json!({})));
     let mut command = bench.command(["run".as_ref(), file.as_os_str()]);
     command.args(options).env("LLMDEPLOY_TIMEOUT_MS", "1000").env("OPENAI_BASE_URL", bench.world.llm_url());
+    command.env("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER);
     finish(command)
 }
 

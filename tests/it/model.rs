@@ -64,9 +64,12 @@ pub fn turn(answer: impl Fn(&Asked) -> LlmAnswer + Send + Sync + 'static) -> Tur
     Box::new(answer)
 }
 
-/// Runs with the world's model, on this machine and so without a key.
+/// No browser there: a start of one for each of a hundred walks takes minutes, and only tests of checks need it.
+pub const NO_BROWSER: &str = "/nowhere/chromium";
+
+/// Runs with the world's model, on this machine and so without a key, and without a browser.
 pub fn go(bench: &Bench, command: &str, task: &Value, options: &[&str]) -> Ran {
-    bench.go_env(command, task, options, &[("OPENAI_BASE_URL", &bench.world.llm_url())])
+    bench.go_env(command, task, options, &[("OPENAI_BASE_URL", &bench.world.llm_url()), ("LLMDEPLOY_BROWSER", NO_BROWSER)])
 }
 
 /// A task with these fields, and nobody to notify.

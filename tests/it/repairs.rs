@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::checks::browser;
-use crate::model::{go, kind, pushed, script, task, turn};
+use crate::model::{kind, pushed, script, task, turn};
 use crate::run::Bench;
 
 fn page(a: &str, b: &str, c: &str, script: &str) -> String {
@@ -24,7 +24,7 @@ fn the_best_of_three_is_deployed_and_the_result_tells_the_truth() {
     let answers = [page("0", "0", "3", "throw new Error('dated')"), page("1", "0", "0", ""), page("0", "0", "0", "")];
     let turns = answers.clone().map(|text| turn(move |a| a.files(&[("index.html", &text)])));
     let asked = script(&bench, turns.into());
-    let result = go(&bench, "run", &task, &["--check-timeout", "5"]).exits(0).json();
+    let result = bench.go_env("run", &task, &["--check-timeout", "5"], &[("OPENAI_BASE_URL", &bench.world.llm_url())]).exits(0).json();
     assert_eq!(kind(&result), "llm");
     assert_eq!(result["generator"]["attempts"], 3, "{result:#}");
     assert_eq!(pushed(&bench)["index.html"], answers[1], "{result:#}");
@@ -47,7 +47,7 @@ fn a_check_that_no_page_can_pass_starts_no_repair() {
     let text = page("1", "", "", "");
     let sent = text.clone();
     script(&bench, vec![turn(move |a| a.files(&[("index.html", &sent)]))]);
-    let result = go(&bench, "run", &task, &["--check-timeout", "5"]).exits(0).json();
+    let result = bench.go_env("run", &task, &["--check-timeout", "5"], &[("OPENAI_BASE_URL", &bench.world.llm_url())]).exits(0).json();
     assert_eq!((kind(&result), result["generator"]["attempts"].as_u64()), ("llm", Some(1)), "{result:#}");
     assert!(result["checks"][1]["detail"].as_str().unwrap().starts_with("unsatisfiable"), "{result:#}");
     assert_eq!(pushed(&bench)["index.html"], text);
