@@ -47,7 +47,8 @@ fn is_accepted(name: &str) -> bool {
 /// The brief in one line, without control characters, cut at 350 characters.
 #[must_use]
 pub fn description(brief: &str) -> String {
-    let spaced: String = brief.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // The beginning is all that can be in it, however long the brief is.
+    let spaced: String = brief.trim_start().chars().take(100 * MAX_DESCRIPTION).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MAX_DESCRIPTION {
         return line;
