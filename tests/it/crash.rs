@@ -304,8 +304,13 @@ fn killed_anywhere_on_github_in_round_2() {
 }
 
 #[test]
-fn killed_anywhere_with_a_model() {
+fn killed_anywhere_with_a_model_in_round_1() {
     matrix(Forge::Model, 1);
+}
+
+#[test]
+fn killed_anywhere_with_a_model_in_round_2() {
+    matrix(Forge::Model, 2);
 }
 
 #[test]
