@@ -28,6 +28,18 @@ enum Forge {
     /// GitHub, and a language model makes the app.
     Model,
     Local,
+    /// This machine, and a language model makes the app.
+    LocalModel,
+}
+
+impl Forge {
+    fn is_local(self) -> bool {
+        matches!(self, Forge::Local | Forge::LocalModel)
+    }
+
+    fn has_model(self) -> bool {
+        matches!(self, Forge::Model | Forge::LocalModel)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +74,7 @@ struct Stand {
 impl Stand {
     fn new(point: Point) -> Stand {
         let stand = Stand { bench: Bench::new(), point, group: Arc::default(), requests: Arc::default() };
-        if point.forge == Forge::Model {
+        if point.forge.has_model() {
             let answer = || turn(|asked: &Asked| asked.files(&[("index.html", PAGE)]));
             script(&stand.bench, (0..3).map(|_| answer()).collect());
         }
@@ -82,10 +94,10 @@ impl Stand {
         }));
         let file = self.bench.write_task(&format!("task-{round}.json"), &task);
         let mut command = self.bench.command(["run".as_ref(), file.as_os_str()]);
-        if self.point.forge == Forge::Local {
+        if self.point.forge.is_local() {
             command.env_remove("GH_TOKEN").arg("--local").arg(self.bench.path("sites"));
         }
-        if self.point.forge == Forge::Model {
+        if self.point.forge.has_model() {
             command.env("OPENAI_BASE_URL", world.llm_url()).env("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER);
         }
         if watched {
@@ -159,7 +171,11 @@ impl Stand {
     fn is_made(&self) -> bool {
         let runs = std::fs::read_dir(self.bench.state().join("runs")).into_iter().flatten().flatten();
         let on_record = runs.map(|run| run.path().join("generate.json")).filter(|file| file.is_file()).count() as u64;
-        let pushed = self.bench.world.commits("octo-dev", "demo-site").len() as u64;
+        let pushed = if self.point.forge.is_local() {
+            local_commits(&self.bench.path("sites/demo-site.git")).len() as u64
+        } else {
+            self.bench.world.commits("octo-dev", "demo-site").len() as u64
+        };
         !self.point.state_lost && on_record == self.point.round || pushed == self.point.round
     }
 
@@ -178,12 +194,14 @@ impl Stand {
         let sha = result["commit_sha"].as_str().unwrap_or_default().to_owned();
         let (repositories, commits) = match point.forge {
             Forge::GitHub | Forge::Model => (bench.world.repos(), bench.world.commits("octo-dev", "demo-site")),
-            Forge::Local => (local_repositories(&bench.path("sites")), local_commits(&bench.path("sites/demo-site.git"))),
+            Forge::Local | Forge::LocalModel => {
+                (local_repositories(&bench.path("sites")), local_commits(&bench.path("sites/demo-site.git")))
+            }
         };
         if repositories.len() != 1 || commits.len() as u64 != point.round || commits.first() != Some(&sha) {
             return fail(format!("{repositories:?}, commits {commits:?}, reported {sha}"));
         }
-        if point.forge == Forge::Local {
+        if point.forge.is_local() {
             let csv = std::fs::read_to_string(bench.path("sites/demo-site/data.csv")).unwrap_or_default();
             if !csv.contains(&format!("a,{}\n", point.round)) {
                 return fail(format!("the page is not this round's: {csv:?}"));
@@ -262,7 +280,7 @@ fn moments(forge: Forge, round: u64) -> Vec<Moment> {
         moments.extend([Moment::BeforeRequest(n), Moment::AfterRequest(n)]);
     }
     // Where a model makes the app, git does what it does without one.
-    for n in 1..=if forge == Forge::Model { 0 } else { stand.git_calls() } {
+    for n in 1..=if forge.has_model() { 0 } else { stand.git_calls() } {
         moments.extend([Moment::BeforeGit(n), Moment::AfterGit(n)]);
     }
     moments.extend((0..SLICES).map(|n| Moment::At(took * (2 * n + 1) / (2 * SLICES))));
@@ -311,6 +329,12 @@ fn killed_anywhere_with_a_model_in_round_1() {
 #[test]
 fn killed_anywhere_with_a_model_in_round_2() {
     matrix(Forge::Model, 2);
+}
+
+#[test]
+fn killed_anywhere_locally_with_a_model() {
+    matrix(Forge::LocalModel, 1);
+    matrix(Forge::LocalModel, 2);
 }
 
 #[test]
