@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// What is left of the deadline for deploying and telling when models and checks have used up theirs.
+const RESERVE: Duration = Duration::from_secs(240);
+
 /// Waiting times, adjustable from outside, and the one deadline that all retries and waits keep to.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -20,6 +23,12 @@ impl Clock {
     #[must_use]
     pub fn left(&self, until: Option<Instant>) -> Duration {
         until.map_or(self.deadline, |u| u.min(self.deadline)).saturating_duration_since(Instant::now())
+    }
+
+    /// What is left for work on the app, beside what deploying and telling take.
+    #[must_use]
+    pub fn spare(&self) -> Duration {
+        self.left(None).saturating_sub(RESERVE)
     }
 
     /// Sleeps for `pause` if that leaves time before the deadline; says whether it did.

@@ -17,12 +17,10 @@ use crate::ports::browser::address;
 use crate::progress::Stage;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
 use crate::stages::deploy::Deployment;
-use crate::stages::generate::llm::{Draft, Finding};
+use crate::stages::generate::llm::{Draft, Finding, Judgement};
+use crate::stages::scan;
 use crate::stages::task::{Check, Content, Task};
 use crate::values::{FileSet, RelPath};
-
-/// What is left of the deadline for deploying and telling when the checks have used up theirs.
-const RESERVE: Duration = Duration::from_secs(240);
 
 /// Judges the app, or with `live` the deployed page, whether it was judged before or not.
 #[must_use]
@@ -69,19 +67,19 @@ impl Walk<'_> {
     pub(super) fn check(&mut self) -> Result<()> {
         self.enter(Stage::Check);
         let mode = self.setup.checks.mode;
-        // What is on record may have been judged under another mode; `require` wants a verdict of its own.
-        if mode == Mode::Require {
+        // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
+        // verdict of its own.
+        let unjudged = |v: &Verdict| v.kind == Kind::Js && v.status == check::Status::Skipped;
+        let stands = |step: &Step<Vec<Verdict>>| mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged);
+        if self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?.is_some_and(|step| !stands(&step)) {
             self.journal.forget(&[step::CHECK])?;
         }
         let mut no_browser = None;
-        let step = match self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? {
-            Some(step) => step,
-            None => self.journal.step(step::CHECK, || {
-                let report = self.judge(self.setup.checks.look)?;
-                no_browser = report.no_browser;
-                Ok(report.verdicts)
-            })?,
-        };
+        let step = self.journal.step(step::CHECK, || {
+            let report = self.judge(self.setup.checks.look)?;
+            no_browser = report.no_browser;
+            Ok(report.verdicts)
+        })?;
         self.done(&step.value);
         if mode == Mode::Require { check::require(&step.value, no_browser.as_deref()) } else { Ok(()) }
     }
@@ -101,7 +99,7 @@ impl Walk<'_> {
     }
 
     /// What is wrong with an app that a model has drafted: its failed checks are grave, what the page did beside them is not.
-    pub(super) fn judge_draft(&self, draft: &Draft<'_>) -> Result<Vec<Finding>> {
+    pub(super) fn judge_draft(&self, draft: &Draft<'_>) -> Result<Judgement> {
         let (world, git_dir) = (&self.setup.world, self.git_dir());
         let mut deployed: Vec<(RelPath, Vec<u8>)> = Vec::new();
         if let Some((_, Some(base))) = &self.ground {
@@ -118,12 +116,17 @@ impl Walk<'_> {
             |v: &Verdict| v.kind == Kind::File && ["licen", "readme", "required file"].iter().any(|w| v.check.to_lowercase().contains(w));
         let failed = report.verdicts.iter().filter(|v| v.is_mendable() && !tools(v));
         let mut findings: Vec<Finding> = failed.map(|v| Finding::grave(check::finding(v))).collect();
-        let page = report.page.unwrap_or_default();
-        let told = |what: &str, all: &[String]| all.iter().map(|one| Finding::minor(format!("{what}: {one}"))).collect::<Vec<_>>();
-        findings.extend(told("uncaught exception on the page", &page.exceptions));
-        findings.extend(told("the page logs an error", &page.console));
-        findings.extend(told("the page links to what is not there", &page.dead_links));
-        Ok(findings)
+        // Where the network is missing the page may be as good as can be; a model cannot put that right.
+        if !findings.is_empty() || report.cut_off.is_none() {
+            findings.extend(report.faults.iter().map(Finding::minor));
+        }
+        if !findings.is_empty() {
+            findings.extend(report.attempts.iter().map(Finding::minor));
+        }
+        let (passed, kept) = report.passed();
+        // A picture of a page that holds a secret would carry it to the model; the commit will be stopped anyway.
+        let picture = report.desktop.filter(|_| scan::require_clean(&all, &[], &self.setup.scan).is_ok());
+        Ok(Judgement { findings, passed, kept, picture })
     }
 
     fn judge(&self, look: bool) -> Result<Report> {
@@ -141,10 +144,14 @@ impl Walk<'_> {
         let world = &self.setup.world;
         let url = self.setup.forge.address(world, &self.repo, self.goal >= Goal::Deploy && self.needs_address());
         let earlier = self.earlier_checks()?;
-        let mut options = check::Options { look, ..self.setup.checks.clone() };
+        let mut options = check::Options { look, no_browser: self.no_browser.borrow().clone(), ..self.setup.checks.clone() };
         // With little time left a short look is better than none.
-        options.timeout = options.timeout.min(world.clock.left(None).saturating_sub(RESERVE).max(Duration::from_secs(2)));
-        Ok(check::judge(world, &Case { task: self.task, earlier: &earlier, files: all, url: &url }, &options))
+        options.timeout = options.timeout.min(world.clock.spare().max(Duration::from_secs(2)));
+        let report = check::judge(world, &Case { task: self.task, earlier: &earlier, files: all, url: &url }, &options);
+        if !report.started {
+            self.no_browser.borrow_mut().clone_from(&report.no_browser);
+        }
+        Ok(report)
     }
 
     fn needs_address(&self) -> bool {
@@ -156,7 +163,9 @@ impl Walk<'_> {
         let dir = self.journal.dir().join("check");
         if report.page.is_some() {
             files::make_dir(&dir)?;
-            files::write(&dir.join("findings.txt"), report.findings.join("\n").as_bytes())?;
+            let failed = report.verdicts.iter().filter(|v| v.is_mendable()).map(check::finding);
+            let lines: Vec<String> = failed.chain(report.faults.iter().chain(&report.attempts).cloned()).collect();
+            files::write(&dir.join("findings.txt"), lines.join("\n").as_bytes())?;
         }
         for (name, picture) in [("desktop.png", &report.desktop), ("phone.png", &report.phone)] {
             if let Some(picture) = picture {
@@ -219,7 +228,7 @@ impl Walk<'_> {
         let Some(mut step) = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? else { return Ok(()) };
         let judged = |v: &Verdict| v.kind == Kind::Js && v.round.is_none() && !matches!(v.status, check::Status::Skipped);
         let wanted = self.setup.checks.mode != Mode::Off && step.value.iter().any(|v| judged(v) && v.live.is_none());
-        if !wanted {
+        if !wanted || self.no_browser.borrow().is_some() {
             return Ok(());
         }
         let report = match self.live_report(false) {

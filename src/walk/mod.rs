@@ -16,6 +16,7 @@ mod outcome;
 mod preview;
 mod retry;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ struct Walk<'a> {
     resumed_from: Option<Stage>,
     /// Where we are, for the error.
     stage: Stage,
+    /// Why the browser did not start.
+    no_browser: RefCell<Option<String>>,
 }
 
 /// Walks up to a live page, and with [`Goal::Notify`] tells the evaluator. `begun` is called when the run is ours.
@@ -227,7 +230,9 @@ impl<'a> Walk<'a> {
             Err(Error::new(Code::InvalidTask, message).hint("give a new task another nonce or round, or replace the old one with --fresh"))
         };
         let Opened { journal, run, known } = Journal::open(&setup.state, &task.id(), new, setup.fresh, differs)?;
-        let mut walk = Self { setup, task, goal, journal, run, repo, app: None, ground: None, resumed_from: None, stage: Stage::Task };
+        let no_browser = RefCell::new(None);
+        let mut walk =
+            Self { setup, task, goal, journal, run, repo, app: None, ground: None, resumed_from: None, stage: Stage::Task, no_browser };
         if known {
             outcome::reopen(&walk.journal)?;
             walk.resumed_from = walk.first_open_stage()?;

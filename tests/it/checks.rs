@@ -2,7 +2,7 @@
 //!
 //! One browser looks at a page for all its checks, so they are grouped by page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -36,7 +36,23 @@ fn check(bench: &Bench, files: &[(&str, &str)], with: Value, options: &[&str]) -
     let task = bench.task(with);
     let mut all = vec!["--site", dir.to_str().unwrap(), "--offline"];
     all.extend(options);
-    bench.go("check", &task, &all)
+    let temp = bench.path("tmp");
+    std::fs::create_dir_all(&temp).unwrap();
+    let ran = bench.go_env("check", &task, &all, &[("TMPDIR", temp.to_str().unwrap())]);
+    assert_eq!(processes_of(&temp), vec![], "processes of the browser stay");
+    assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0, "the profile stays");
+    ran
+}
+
+/// The processes, on Linux, that name a path in their command line, as those of a browser name their profile.
+fn processes_of(path: &Path) -> Vec<(String, String)> {
+    let needle = path.to_string_lossy().into_owned();
+    let line = |p: std::fs::DirEntry| {
+        let line = std::fs::read(p.path().join("cmdline")).ok()?;
+        Some((p.file_name().to_string_lossy().into_owned(), String::from_utf8_lossy(&line).replace('\0', " ")))
+    };
+    let lines = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(line);
+    lines.filter(|(_, line)| line.contains(&needle)).collect()
 }
 
 /// Judges the checks on a page and compares each verdict: `passed`, `failed`, `unknown`, `skipped`, or `unsatisfiable`.
@@ -437,6 +453,54 @@ fn a_browser_that_dies_or_hangs_is_one_clear_error() {
     let task = bench.task(json!({"checks": ["js: document.title"]}));
     let document = bench.go_env("check", &task, &[], &[("LLMDEPLOY_BROWSER", fake.to_str().unwrap())]).fails(3, "checks_failed");
     assert!(document["checks"][0]["detail"].as_str().unwrap().contains("something broke"), "{document:#}");
+
+    // One that takes everything and says nothing, in all of a walk waited for once: not again for the live page.
+    std::fs::write(&fake, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    let started = Instant::now();
+    let options = ["--local", "sites", "--no-notify"];
+    let document = bench.go_env("run", &task, &options, &[("LLMDEPLOY_BROWSER", fake.to_str().unwrap())]).exits(0).json();
+    let detail = document["checks"][0]["detail"].as_str().unwrap();
+    assert!(document["checks"][0]["status"] == "skipped" && detail.contains("does not answer"), "{document:#}");
+    assert!(started.elapsed() < Duration::from_secs(35), "{:?}", started.elapsed());
+}
+
+/// Every process of the browser is stopped while a page is looked at: no verdict, and one error that says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_browser_that_hangs_under_a_page_is_given_up() {
+    if !browser() {
+        return;
+    }
+    let bench = Bench::new();
+    let temp = bench.path("tmp");
+    std::fs::create_dir_all(&temp).unwrap();
+    // The timer makes the page one that is waited for.
+    let dir = site(&bench, &[("index.html", "<!doctype html><title>t</title><script>setInterval(() => {}, 10)</script>")]);
+    let file = bench.write_task("task.json", &bench.task(json!({"checks": ["js: document.title === 'never'", "index.html exists"]})));
+    let run = |options: &[&str]| {
+        let mut command = bench.command(["run".as_ref(), file.as_os_str(), "--site".as_ref(), dir.as_os_str()]);
+        command.args(["--local", "sites", "--no-notify", "--offline", "--check-timeout", "20"]).args(options).env("TMPDIR", &temp);
+        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let child = command.spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        // A renderer with the page's address is there once the page is.
+        let rendered = || processes_of(&temp).iter().any(|(_, line)| line.contains("--type=renderer"));
+        while !rendered() {
+            assert!(Instant::now() < until, "no page was opened");
+            std::thread::yield_now();
+        }
+        let all: Vec<String> = processes_of(&temp).into_iter().map(|(pid, _)| pid).collect();
+        assert!(std::process::Command::new("sh").args(["-c", &format!("kill -STOP {}", all.join(" "))]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(processes_of(&temp), vec![], "processes of the browser stay");
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let (status, document) = run(&["--checks", "require"]);
+    assert_eq!((status, &document["error"]["code"]), (Some(3), &json!("checks_failed")), "{document:#}");
+    assert!(document["error"]["message"].as_str().unwrap().contains("does not answer"), "{document:#}");
+    assert!(!bench.path("sites").exists(), "nothing is pushed");
+    let verdicts: Vec<&Value> = document["checks"].as_array().unwrap().iter().map(|c| &c["status"]).collect();
+    assert_eq!(verdicts, ["unknown", "passed"], "{document:#}");
 }
 
 #[test]
@@ -507,15 +571,8 @@ fn the_browser_goes_with_us() {
         assert!(Instant::now() < until, "the profile stays");
         std::thread::yield_now();
     }
-    let needle = profile.to_string_lossy().into_owned();
-    let left = || {
-        let ours = |p: &std::fs::DirEntry| {
-            std::fs::read(p.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&needle))
-        };
-        std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(ours).count()
-    };
-    while left() > 0 {
-        assert!(Instant::now() < until, "{} processes stay", left());
+    while !processes_of(&profile).is_empty() {
+        assert!(Instant::now() < until, "{:?} stay", processes_of(&profile));
         std::thread::yield_now();
     }
     // Nothing stays after an ordinary end either.
@@ -531,5 +588,6 @@ fn the_browser_goes_with_us() {
         command.env("TMPDIR", &temp);
         command
     });
-    assert_eq!(std::fs::read_dir(&temp).unwrap().count(), 0);
+    assert_eq!(processes_of(&temp), vec![], "processes of the browser stay");
+    assert_eq!(std::fs::read_dir(&temp).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }

@@ -16,6 +16,7 @@ fn two_calls(bench: &Bench) -> Value {
 fn kept(bench: &Bench) -> Vec<Value> {
     let run = std::fs::read_dir(bench.state().join("runs")).unwrap().next().unwrap().unwrap().path();
     let mut files: Vec<_> = std::fs::read_dir(run.join("llm")).unwrap().map(|f| f.unwrap().path()).collect();
+    files.retain(|f| f.is_file());
     files.sort();
     files.iter().map(|f| serde_json::from_slice::<Value>(&std::fs::read(f).unwrap()).unwrap()["value"].clone()).collect()
 }

@@ -153,6 +153,21 @@ fn facts_come_from_their_source() {
         "{told}"
     );
 
+    // On tape, with what stood at the addresses: no network, and the source may have changed or be gone.
+    let tape = bench.path("tape");
+    let record = ["--record", tape.to_str().unwrap(), "--fresh"];
+    script(&bench, turns());
+    bench.go_env("generate", &task, &record, &env).exits(0);
+    bench.world.tls_file("/facts.json", b"gone".to_vec());
+    let replay = ["--replay", tape.to_str().unwrap(), "--fresh", "-o", "replayed"];
+    let seen = bench.world.log().len();
+    let result = bench.go_env("generate", &task, &replay, &[("LLMDEPLOY_FETCH_HOSTS", &host)]).exits(0).json();
+    assert_eq!((kind(&result), bench.world.log().len()), ("replay", seen), "{result:#}");
+    assert!(std::fs::read_to_string(bench.path("replayed/data.json")).unwrap().contains("1234567"));
+    std::fs::remove_dir_all(tape.join("facts")).unwrap();
+    let failed = bench.go_env("generate", &task, &replay, &[]).fails(1, "llm_failed");
+    assert!(failed["error"]["message"].as_str().unwrap().contains(&format!("what stands at {url} was not recorded")), "{failed:#}");
+
     // Without the list the very same host is a private one, and nothing but https to the public is tried.
     let asked = script(&bench, turns());
     let env = [("OPENAI_BASE_URL", llm.as_str()), ("SSL_CERT_FILE", ca.to_str().unwrap())];

@@ -15,13 +15,18 @@ pub struct Asked {
     /// The last message.
     pub last: String,
     pub word: String,
+    /// The images of the last message, as `data:` URIs.
+    pub images: Vec<String>,
 }
 
 impl Asked {
     fn of(body: &Value) -> Self {
-        let last = text_of(body["messages"].as_array().unwrap().last().unwrap());
+        let message = body["messages"].as_array().unwrap().last().unwrap();
+        let last = text_of(message);
+        let parts = message["content"].as_array().into_iter().flatten();
+        let images = parts.filter_map(|p| p["image_url"]["url"].as_str().map(str::to_owned)).collect();
         let at = last.rfind("with the word ").map_or("", |at| &last[at + 14..]);
-        Self { word: at.split(':').next().unwrap_or_default().to_owned(), last }
+        Self { word: at.split(':').next().unwrap_or_default().to_owned(), last, images }
     }
 
     /// Files as they are asked for.

@@ -18,8 +18,8 @@ use crate::ports::process::{self, Children};
 /// killed, the browser's input ends and the browser with it, and then the profile is removed.
 const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; exec rm -rf "$HOME""#;
 
-/// How long the end of its processes may take.
-const GONE: Duration = Duration::from_millis(500);
+/// How long the end of its processes may take; it is a matter of milliseconds, but on a busy machine.
+const GONE: Duration = Duration::from_secs(5);
 
 /// How much of what the browser says on standard error is kept, for the error.
 const LINES: usize = 12;
@@ -157,12 +157,13 @@ fn all_ended(group: rustix::process::Pid) -> bool {
     while matches!(waitpgid(group, WaitOptions::NOHANG), Ok(Some(_))) {}
     let rest = crash_handlers();
     for pid in &rest {
+        let _ = rustix::process::kill_process(*pid, rustix::process::Signal::KILL);
         let _ = rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG);
     }
     rest.is_empty() && rustix::process::test_kill_process_group(group).is_err()
 }
 
-/// The browser's crash handlers leave its group; they end by themselves when it is gone. No flag keeps them from starting
+/// The browser's crash handlers leave its group; they end by themselves when it is gone, unless they hang. No flag keeps them from starting
 /// (`--disable-crashpad-for-testing` makes every renderer crash).
 #[cfg(unix)]
 fn crash_handlers() -> Vec<rustix::process::Pid> {

@@ -67,6 +67,14 @@ pub struct Failure {
     pub text: String,
 }
 
+impl Failure {
+    /// `https://… (404)`
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{} ({})", cut(&self.url, LONG), self.text)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// Errors that the page logged.
@@ -89,10 +97,10 @@ impl Record {
         }
     }
 
-    /// `https://… (404)`, one line each.
+    /// One line each.
     #[must_use]
     pub fn failed_requests(&self) -> Vec<String> {
-        self.failures.values().map(|f| format!("{} ({})", cut(&f.url, LONG), f.text)).collect()
+        self.failures.values().map(Failure::told).collect()
     }
 }
 

@@ -155,6 +155,14 @@ impl<'a> Tab<'a> {
         }
     }
 
+    /// A page that does not answer may be blocked; a browser that does not has hung.
+    ///
+    /// # Errors
+    /// The browser has ended or hangs.
+    pub fn require_browser(&mut self) -> anyhow::Result<()> {
+        self.browser_call("Browser.getVersion", &json!({})).map(drop)
+    }
+
     fn browser_call(&mut self, method: &str, params: &Value) -> anyhow::Result<Value> {
         let id = self.browser.send("", method, params)?;
         self.awaited.insert(id);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::code;
 use super::serve::Site;
 use crate::ports::browser::address;
-use crate::ports::browser::record::{Record, Why, cut};
+use crate::ports::browser::record::{Failure, Record, Why, cut};
 use crate::ports::browser::tab::Tab;
 use crate::values::RelPath;
 
@@ -26,13 +26,6 @@ pub struct Page {
     pub failed_requests: Vec<String>,
     /// Links to files that are not there.
     pub dead_links: Vec<String>,
-}
-
-impl Page {
-    #[must_use]
-    pub fn faults(&self) -> usize {
-        self.console.len() + self.exceptions.len() + self.failed_requests.len() + self.dead_links.len()
-    }
 }
 
 /// What the document holds at the end.
@@ -145,8 +138,7 @@ pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
 pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], files: &BTreeMap<RelPath, &[u8]>) -> Option<String> {
     let bare = code::bare(check);
     let styled = ["getComputedStyle", "offset", "getBoundingClientRect", "clientHeight", "clientWidth"].iter().any(|w| bare.contains(w));
-    let matters =
-        |resource: &str| matches!(resource, "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket") || resource == "Stylesheet" && styled;
+    let matters = |resource: &str| is_needed(resource) || resource == "Stylesheet" && styled;
     let failed = record.failures.values().filter(|f| f.why == Why::Unreachable && matters(&f.resource)).map(|f| f.url.as_str());
     let waiting = waiting.iter().filter(|(_, resource)| matters(resource)).map(|(url, _)| url.as_str());
     let hosts: BTreeSet<&str> = failed.chain(waiting).filter_map(|url| address::parts(url).map(|(_, authority, _)| authority)).collect();
@@ -186,16 +178,39 @@ pub fn page(record: &Record, dead_links: &[String]) -> Page {
     }
 }
 
-/// What the page did that it should not, in lines.
+/// What went wrong in the page, in lines. What only came of somebody else's server is left out.
 #[must_use]
-pub fn behaviour(record: &Record, blocked: bool) -> Vec<String> {
+pub fn faults(record: &Record, page: &Page, blocked: bool) -> Vec<String> {
     let mut lines: Vec<String> = record.gone.iter().cloned().collect();
-    lines.extend(record.left_for.iter().map(|url| format!("the page left for {url}")));
     if blocked {
         lines.push("a script of the page did not come to an end and was cut".to_owned());
     }
-    lines.extend(record.attempts.told().into_iter().map(|what| format!("the page tried: {what}")));
+    let failed: Vec<String> = record.failures.values().filter(|f| is_fault(f)).map(Failure::told).collect();
+    for (what, all) in [
+        ("uncaught exception on the page", &page.exceptions),
+        ("the page logs an error", &page.console),
+        ("a request of the page failed", &failed),
+        ("the page links to what is not there", &page.dead_links),
+    ] {
+        lines.extend(all.iter().map(|one| format!("{what}: {one}")));
+    }
     lines
+}
+
+/// A server that is out of order, or does not want so many requests, is no fault of the page's.
+fn is_fault(failure: &Failure) -> bool {
+    !matches!(failure.why, Why::Unreachable | Why::Status(403 | 429 | 500..))
+}
+
+/// A host that could not be reached and that a page needs more than for its looks.
+#[must_use]
+pub fn cut_off(record: &Record) -> Option<String> {
+    let mut lost = record.failures.values().filter(|f| f.why == Why::Unreachable && is_needed(&f.resource));
+    lost.find_map(|f| address::parts(&f.url).map(|(_, authority, _)| authority.to_owned()))
+}
+
+fn is_needed(resource: &str) -> bool {
+    matches!(resource, "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket")
 }
 
 #[cfg(test)]

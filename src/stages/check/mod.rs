@@ -53,6 +53,8 @@ pub struct Options {
     pub look: bool,
     /// The page is there: ask for it rather than serving the files.
     pub live: bool,
+    /// Why the browser did not start a moment ago; it is not tried again.
+    pub no_browser: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,28 +124,28 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// `None` where the page was not opened.
     pub page: Option<Page>,
-    /// All that is wrong, in plain lines, for whoever mends it.
-    pub findings: Vec<String>,
+    /// What is wrong with the page beside its checks, in plain lines, for whoever mends it.
+    pub faults: Vec<String>,
+    /// What the page tried and was not let do: dialogs, windows, downloads, leaving. A check may have made it do so.
+    pub attempts: Vec<String>,
+    /// A host that could not be reached; faults may come of that.
+    pub cut_off: Option<String>,
     /// PNG, 1280 × 800.
     pub desktop: Option<Vec<u8>>,
     /// PNG, 390 × 844.
     pub phone: Option<Vec<u8>>,
-    /// Why there was no browser, where one was needed.
+    /// Why there was no browser, where one was needed, or what became of it.
     pub no_browser: Option<String>,
+    /// Whether it started.
+    pub started: bool,
 }
 
 impl Report {
-    /// What to compare candidates by, greater is better: checks passed, then earlier rounds' checks passed, then few faults.
+    /// How many of the task's checks passed, and how many of earlier rounds'.
     #[must_use]
-    pub fn score(&self) -> (usize, usize, std::cmp::Reverse<usize>) {
+    pub fn passed(&self) -> (usize, usize) {
         let passed = |own: bool| self.verdicts.iter().filter(|v| v.round.is_none() == own && v.status == Status::Passed).count();
-        (passed(true), passed(false), std::cmp::Reverse(self.page.as_ref().map_or(0, Page::faults)))
-    }
-
-    /// Whether there is a failed check that another app could pass.
-    #[must_use]
-    pub fn is_mendable(&self) -> bool {
-        self.verdicts.iter().any(Verdict::is_mendable)
+        (passed(true), passed(false))
     }
 }
 
@@ -153,7 +155,9 @@ impl Report {
 /// `checks_failed` where one failed, or where the browser that one needs is missing.
 pub fn require(verdicts: &[Verdict], no_browser: Option<&str>) -> Result<()> {
     let failed: Vec<&Verdict> = verdicts.iter().filter(|v| v.status == Status::Failed).collect();
-    let unjudged = verdicts.iter().filter(|v| v.kind == Kind::Js && v.status == Status::Skipped).count();
+    // What is unknown for want of a host is no fault; for want of a browser it is what `require` is there for.
+    let lost = |v: &Verdict| v.status == Status::Skipped || v.status == Status::Unknown && no_browser.is_some();
+    let unjudged = verdicts.iter().filter(|v| v.kind == Kind::Js && lost(v)).count();
     if let Some(first) = failed.first() {
         let detail = first.detail.as_deref().unwrap_or_default();
         let message = format!("{} of {} checks failed, the first: {} ({detail})", failed.len(), verdicts.len(), first.check);
@@ -204,11 +208,14 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
     if options.look || ways.iter().any(|w| w.kind() == Kind::Js) {
         let site = Site::new(case.files, case.url, options.browser.offline, options.live);
         let start = browser::Options { allowed: site.direct(), ..options.browser.clone() };
-        let seen = Browser::start(&world.children, &start)
-            .map_err(|e| (false, e))
-            .and_then(|mut browser| in_browser(&mut browser, case, options, &mut ways, &mut report).map_err(|e| (true, e)));
-        if let Err((started, e)) = seen {
+        let browser = match &options.no_browser {
+            Some(why) => Err(anyhow::anyhow!("{why}")),
+            None => Browser::start(&world.children, &start),
+        };
+        report.started = browser.is_ok();
+        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &mut ways, &mut report)) {
             let why = format!("{e:#}");
+            let started = report.started;
             for (verdict, _) in
                 report.verdicts.iter_mut().zip(&ways).filter(|(v, way)| way.kind() == Kind::Js && v.status == Status::Skipped)
             {
@@ -235,8 +242,6 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
             None => *verdict = Verdict { detail: Some(MANUAL.to_owned()), ..blank(check, Kind::Manual, verdict.round) },
         }
     }
-    let failed = report.verdicts.iter().filter(|v| v.is_mendable()).map(finding);
-    report.findings = failed.chain(std::mem::take(&mut report.findings)).collect();
     report
 }
 
@@ -317,7 +322,9 @@ impl Scene<'_> {
         if self.first {
             let dead = evidence::dead_links(&content, self.site);
             let page = evidence::page(&record, &dead);
-            report.findings = page_findings(&page, evidence::behaviour(&record, ending.blocked));
+            report.faults = evidence::faults(&record, &page, ending.blocked);
+            report.attempts = record.attempts.told().into_iter().map(|what| format!("the page tried: {what}")).collect();
+            report.cut_off = evidence::cut_off(&record);
             report.page = Some(page);
         }
         let verdict = |(n, item): (usize, &Item)| {
@@ -343,19 +350,6 @@ impl Scene<'_> {
         };
         Ok(items.iter().enumerate().map(verdict).collect())
     }
-}
-
-fn page_findings(page: &Page, behaviour: Vec<String>) -> Vec<String> {
-    let mut lines = behaviour;
-    for (what, all) in [
-        ("uncaught exception", &page.exceptions),
-        ("console error", &page.console),
-        ("failed request", &page.failed_requests),
-        ("dead link", &page.dead_links),
-    ] {
-        lines.extend(all.iter().map(|one| format!("{what}: {one}")));
-    }
-    lines
 }
 
 /// A name that no page can know.

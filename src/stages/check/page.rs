@@ -129,6 +129,7 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
             let idle = tab.loaded && !tab.is_busy() && next > left.as_secs_f64() * 1000.0;
             quiet_since = if idle { quiet_since.or(Some(heard)) } else { None };
         } else if heard.elapsed() >= blocked {
+            tab.require_browser()?;
             ending.blocked = true;
             tab.send("Runtime.terminateExecution", &json!({}))?;
             if items.iter().any(|i| !i.asked.is_empty()) {

@@ -46,6 +46,24 @@ struct Said {
     images: Vec<String>,
 }
 
+/// An image of 1280 × 800 has about as many, with OpenAI's larger models.
+const TOKENS_OF_IMAGE: u64 = 1_000;
+
+/// What stood at an address that the model named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Fact {
+    url: String,
+    at: String,
+    body: Option<String>,
+    /// Why there is no body.
+    error: Option<String>,
+}
+
+/// The folder of the facts, in a recording and beside the journal.
+const FACTS: &str = "facts";
+
+const RECORD_IT: &str = "record it: run the same command with --record DIR instead of --replay, and a model";
+
 /// Why a call gave no answer.
 pub enum Stop {
     /// No model will help; the template may.
@@ -62,7 +80,8 @@ pub struct Calls<'a> {
     dir: &'a Path,
     known: RefCell<BTreeMap<String, Call>>,
     next: Cell<u32>,
-    until: Instant,
+    /// When the last call must have been answered.
+    pub until: Instant,
     tally: RefCell<Tally>,
 }
 
@@ -148,10 +167,70 @@ impl<'a> Calls<'a> {
         }
     }
 
+    /// Whether there is time for a call that could be done without, beside what deploying and telling take. From then on no call
+    /// goes into that time. What is replayed takes none.
+    pub fn has_time_for_repair(&mut self) -> bool {
+        if self.model.replay.is_some() {
+            return true;
+        }
+        let spare = self.world.clock.spare();
+        self.until = self.until.min(Instant::now() + spare);
+        !spare.is_zero()
+    }
+
+    /// What stands at an address, or why nothing does, for the model to read: as it was when this run, or the recording, asked
+    /// for it first. Otherwise an answer to it that is on record would not be found again.
+    ///
+    /// # Errors
+    /// As [`Stop`] says.
+    pub fn fact(&self, url: &str, get: impl FnOnce() -> Result<String, String>) -> Result<Result<String, String>, Stop> {
+        let name = format!("{}.json", &sha256_hex(url.as_bytes())[..16]);
+        let place = |dir: &Path| dir.join(FACTS).join(&name);
+        let known = files::read_json::<Fact>(&place(self.dir)).map_err(Stop::Error)?;
+        let fact = match (known, &self.model.replay) {
+            (Some(known), _) => known,
+            (None, Some(dir)) => {
+                let place = place(dir);
+                let bytes = fs::read(&place).map_err(|_| {
+                    let message = format!("--replay {}: what stands at {url} was not recorded", dir.display());
+                    Stop::Error(Error::new(Code::LlmFailed, message).hint(RECORD_IT))
+                })?;
+                serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} is not a recording", place.display()))
+                    .or_code(Code::Usage)
+                    .map_err(Stop::Error)?
+            }
+            (None, None) => {
+                let (body, error) = match get() {
+                    Ok(body) => (Some(body), None),
+                    Err(why) => (None, Some(why)),
+                };
+                Fact { url: url.to_owned(), at: rfc3339_now(), body, error }
+            }
+        };
+        self.keep_fact(&fact, &place(self.dir)).map_err(Stop::Error)?;
+        Ok(fact.body.ok_or_else(|| fact.error.unwrap_or_default()))
+    }
+
+    fn keep_fact(&self, fact: &Fact, own: &Path) -> Result<()> {
+        if !own.exists() {
+            files::make_dir(self.dir)?;
+            files::make_dir(&self.dir.join(FACTS))?;
+            files::write_json(own, fact)?;
+        }
+        let Some(dir) = &self.model.record else { return Ok(()) };
+        let facts = dir.join(FACTS);
+        fs::create_dir_all(&facts).with_context(|| format!("--record: making {}", facts.display())).or_code(Code::Usage)?;
+        let text = serde_json::to_string_pretty(fact).context("writing a recording").or_code(Code::Internal)?;
+        let name = own.file_name().unwrap_or_default();
+        files::write(&facts.join(name), (text + "\n").as_bytes())
+            .map_err(|e| Error { code: Code::Usage, ..e.context(format!("--record {}", dir.display())) })
+    }
+
     fn require_budget(&self, request: &[Said]) -> Result<(), Stop> {
         let Some(most) = self.model.max_tokens_total else { return Ok(()) };
         let spent = self.tally.borrow().spent;
-        let prompt: u64 = request.iter().map(|s| estimate(&s.text)).sum();
+        let prompt: u64 = request.iter().map(estimate_of).sum();
         if spent + prompt < most {
             return Ok(());
         }
@@ -172,7 +251,7 @@ impl<'a> Calls<'a> {
             }
             None => {
                 tally.silent = true;
-                tally.spent += request.iter().map(|s| estimate(&s.text)).sum::<u64>() + estimate(&answer.text);
+                tally.spent += request.iter().map(estimate_of).sum::<u64>() + estimate(&answer.text);
             }
         }
     }
@@ -225,8 +304,7 @@ fn not_recorded(dir: &Path, request: &[Said]) -> Error {
             format!("the nearest is {name}, which differs in line {}: recorded {}, asked {}", same + 1, line(&there), line(&here))
         }
     };
-    Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display()))
-        .hint("record it: run the same command with --record DIR instead of --replay, and a model")
+    Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display())).hint(RECORD_IT)
 }
 
 fn shorten(line: &str) -> String {
@@ -242,6 +320,10 @@ fn said(message: &Message) -> Said {
 fn digest(request: &[Said]) -> String {
     let parts: Vec<String> = request.iter().map(|s| format!("{:?}\0{}\0{}", s.role, s.text, s.images.join("\0"))).collect();
     sha256_hex(parts.join("\0\0").as_bytes())
+}
+
+fn estimate_of(said: &Said) -> u64 {
+    estimate(&said.text) + said.images.len() as u64 * TOKENS_OF_IMAGE
 }
 
 /// Four letters to a token, as everybody estimates.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::required::{self, Required};
 use super::scan;
 use super::xml;
@@ -9,7 +11,7 @@ use crate::stages::task::{Check, Task};
 use crate::values::RelPath;
 
 /// Something that is wrong with an app.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     /// Whether the app falls short of the task, rather than of good form.
     pub grave: bool,

@@ -16,6 +16,7 @@ mod candidate;
 mod convert;
 mod fetch;
 pub mod findings;
+mod judgement;
 mod material;
 mod prompt;
 pub mod reply;
@@ -33,6 +34,8 @@ pub use self::candidate::Candidate;
 use self::candidate::Rules;
 pub use self::findings::Finding;
 use self::findings::View;
+use self::judgement::Judged;
+pub use self::judgement::Judgement;
 pub use self::material::Shown;
 use self::prompt::{Material, Talk};
 use self::reply::Reply;
@@ -77,7 +80,7 @@ pub struct Draft<'a> {
 }
 
 /// Says what is wrong with an app, beyond what can be seen in its files.
-pub type Judge<'a> = dyn Fn(&Draft<'_>) -> Result<Vec<Finding>> + 'a;
+pub type Judge<'a> = dyn Fn(&Draft<'_>) -> Result<Judgement> + 'a;
 
 /// A round before this one, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -111,18 +114,6 @@ pub enum Outcome {
     Nothing(String, Tally),
 }
 
-/// An app with what is wrong with it.
-struct Judged {
-    candidate: Candidate,
-    findings: Vec<Finding>,
-}
-
-impl Judged {
-    fn score(&self) -> (usize, usize) {
-        (self.findings.iter().filter(|f| f.grave).count(), self.findings.len())
-    }
-}
-
 /// The first request, for people to read.
 ///
 /// # Errors
@@ -138,24 +129,15 @@ pub fn prompt(context: &Context<'_>) -> Result<String> {
 /// `state`, `git_failed`, `llm_failed` for a replay that lacks a recording; the judge's.
 pub fn make(context: &Context<'_>) -> Result<Outcome> {
     let (share, whole) = SHARE_OF_TIME;
-    let until = Instant::now() + context.world.clock.left(None) * share / whole;
+    let clock = &context.world.clock;
+    let until = Instant::now() + clock.left(None) * share / whole;
     let required = required::required(context.task);
     let deployed: BTreeSet<String> = context.base.iter().flat_map(|(base, _)| base.files.iter().map(|f| f.path.clone())).collect();
     let calls = Calls::open(context.world, context.model, context.calls, until)?;
     let talk = first(context, &required)?;
     let rules = Rules { required: &required, attachments: &context.attachments, deployed: &deployed };
-    let mut work = Work {
-        context,
-        rules,
-        calls,
-        base: talk.clone(),
-        turn: talk.clone(),
-        talk,
-        candidate: Candidate::default(),
-        fetched: 0,
-        rests: 0,
-        until,
-    };
+    let mut work =
+        Work { context, rules, calls, base: talk.clone(), turn: talk.clone(), talk, candidate: Candidate::default(), fetched: 0, rests: 0 };
     let (best, why) = work.go()?;
     let tally = work.calls.tally();
     let Some(best) = best else {
@@ -201,7 +183,6 @@ struct Work<'a> {
     candidate: Candidate,
     fetched: u32,
     rests: u32,
-    until: Instant,
 }
 
 impl Work<'_> {
@@ -215,8 +196,11 @@ impl Work<'_> {
                 Err(Stop::Error(e)) => return Err(e),
             };
             let reply = reply::read(&answer.text, &self.talk.words());
-            if self.fetch(&answer, &reply, repairs == 0) {
-                continue;
+            match self.fetch(&answer, &reply, repairs == 0) {
+                Ok(false) => {}
+                Ok(true) => continue,
+                Err(Stop::Failed(why)) => return Ok((best, Some(why))),
+                Err(Stop::Error(e)) => return Err(e),
             }
             let wrong = self.candidate.take(&reply, &self.rules);
             if self.ask_rest(&answer, &reply) {
@@ -228,7 +212,7 @@ impl Work<'_> {
             let done = judged.findings.is_empty() || repeated || repairs >= self.context.model.repairs;
             let why = judged.findings.first().map(|f| format!("the model gave no usable page: {}", f.text));
             last = Some(judged.findings.clone());
-            let better = usable && best.as_ref().is_none_or(|b| judged.score() < b.score());
+            let better = usable && best.as_ref().is_none_or(|b| judged.score() > b.score());
             let tried = if better || best.is_none() { vec![] } else { judged.findings.clone() };
             // Without a usable app the repair starts from what there is.
             let from = if better {
@@ -242,34 +226,42 @@ impl Work<'_> {
             if done {
                 return Ok(if best.is_some() { (best, None) } else { (None, why) });
             }
+            if !self.calls.has_time_for_repair() {
+                let late = "too little time is left for a repair".to_owned();
+                let why = if best.is_some() { late } else { why.map_or(late.clone(), |why| format!("{why} ({late})")) };
+                return Ok((best, Some(why)));
+            }
             repairs += 1;
             self.context.world.progress.detail(&format!("{} findings; asking for repair {repairs}", from.findings.len()));
             self.candidate = from.candidate.clone();
             self.talk = self.base.clone();
-            self.talk.ask_repair(&own(&from.candidate), &from.findings, &tried);
+            self.talk.ask_repair(&own(&from.candidate), &from.findings, &tried, from.picture.as_deref());
             self.turn = self.talk.clone();
             self.rests = 0;
         }
     }
 
     /// Gets what the model asks for, if that is all it says.
-    fn fetch(&mut self, answer: &Answer, reply: &Reply, first_turn: bool) -> bool {
+    fn fetch(&mut self, answer: &Answer, reply: &Reply, first_turn: bool) -> Result<bool, Stop> {
         if reply.fetches.is_empty() || !reply.files.is_empty() || !self.context.model.fetch || self.fetched >= fetch::TURNS {
-            return false;
+            return Ok(false);
         }
         self.fetched += 1;
         let hosts = self.context.model.fetch_hosts.as_deref();
         let get = |url: &String| {
-            self.context.world.progress.detail(&format!("fetching {}", crate::ports::http::masked(url)));
-            (url.clone(), fetch::get(self.context.world, hosts, url, self.until))
+            let body = self.calls.fact(url, || {
+                self.context.world.progress.detail(&format!("fetching {}", crate::ports::http::masked(url)));
+                fetch::get(self.context.world, hosts, url, self.calls.until)
+            });
+            body.map(|body| (url.clone(), body))
         };
-        let bodies: Vec<_> = reply.fetches.iter().take(fetch::AT_ONCE).map(get).collect();
+        let bodies = reply.fetches.iter().take(fetch::AT_ONCE).map(get).collect::<Result<Vec<_>, Stop>>()?;
         self.talk.tell_fetched(&answer.text, &bodies, self.fetched == fetch::TURNS);
         self.turn = self.talk.clone();
         if first_turn {
             self.base = self.talk.clone();
         }
-        true
+        Ok(true)
     }
 
     /// Asks for the rest of an answer that was cut off, if there is a rest.
@@ -309,12 +301,16 @@ impl Work<'_> {
             written: &written,
             paths: &paths,
         }));
+        let mut judgement = Judgement::default();
         if let Some(judge) = self.context.judge.filter(|_| self.is_usable(&candidate)) {
             let attached = self.context.attachments.iter().map(|a| (a.path.clone(), a.bytes));
             let files = attached.chain(candidate.files.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice()))).collect();
-            findings.extend(judge(&Draft { files, deleted: &candidate.deleted })?);
+            let draft = Draft { files, deleted: &candidate.deleted };
+            judgement = judgement::kept(self.context.calls, &draft, || judge(&draft))?;
         }
-        Ok(Judged { candidate, findings })
+        findings.extend(judgement.findings);
+        let Judgement { passed, kept, picture, .. } = judgement;
+        Ok(Judged { candidate, findings, passed, kept, picture })
     }
 
     /// Whether there is a page, whole as far as can be seen, and anything of the model's at all.

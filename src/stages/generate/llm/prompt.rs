@@ -118,8 +118,8 @@ impl Talk {
         self.say(&text, vec![]);
     }
 
-    /// What is wrong with the best app so far. `tried`: what came of a repair that was thrown away.
-    pub fn ask_repair(&mut self, best: &BTreeMap<RelPath, Vec<u8>>, findings: &[Finding], tried: &[Finding]) {
+    /// What is wrong with the best app so far. `tried`: what came of a repair that was thrown away. `picture`: the page, a PNG.
+    pub fn ask_repair(&mut self, best: &BTreeMap<RelPath, Vec<u8>>, findings: &[Finding], tried: &[Finding], picture: Option<&[u8]>) {
         let word = self.words.first().cloned().unwrap_or_default();
         self.answer(if best.is_empty() { "(no files)".to_owned() } else { as_blocks(best, &word) });
         let mut text = "The files above were checked. This is wrong:\n\n".to_owned();
@@ -132,8 +132,14 @@ impl Talk {
                 let _ = writeln!(text, "- {}", finding.text);
             }
         }
+        // Where a server takes no images the request goes out without.
+        let images: Vec<Image> =
+            picture.map(|bytes| Image { media_type: "image/png".to_owned(), bytes: bytes.to_vec() }).into_iter().collect();
+        if !images.is_empty() {
+            text.push_str("\nIf there is a picture, it shows the page as it is now, in a window 1280 pixels wide.\n");
+        }
         text.push_str("\nPut it right. Send each file that changes or is missing, complete; files that you do not send stay as they are. Keep what works.\n");
-        self.say(&text, vec![]);
+        self.say(&text, images);
     }
 
     /// The whole conversation, for people.
