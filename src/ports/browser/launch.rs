@@ -115,7 +115,7 @@ fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbo
         // UDP would pass the gate by.
         "--webrtc-ip-handling-policy=disable_non_proxied_udp",
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-        "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication,InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,PaintHolding,LocalNetworkAccessChecks",
+        "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication,InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,PaintHolding,LocalNetworkAccessChecks,WebUIOmniboxPopup,WebUIOmniboxAimPopup",
         "--lang=en-US",
         "--window-size=1280,800",
         // A page that takes all it can get ends itself before it ends the machine.

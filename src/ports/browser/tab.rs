@@ -268,8 +268,8 @@ impl<'a> Tab<'a> {
         let info = &params["targetInfo"];
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let (session, kind, target) = (text(&params["sessionId"]), text(&info["type"]), text(&info["targetId"]));
-        // The browser's own pages (an omnibox nobody sees) stay where they wait.
-        if info["browserContextId"] != self.context.as_str() {
+        // The browser's own pages (an omnibox nobody sees) stay where they wait: their hundreds of requests are not the page's.
+        if info["browserContextId"] != self.context.as_str() || kind == "browser_ui" {
             return Ok(());
         }
         let ours = self.session.is_empty() && kind == "page" && info["openerId"].is_null();
