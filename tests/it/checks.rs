@@ -330,8 +330,9 @@ document.querySelector('#u').textContent = new URLSearchParams(location.search).
     );
 }
 
-/// Hostile pages: a verdict within the time, and no process left.
-fn hostile(name: &str, page: &str, check_that_fails: &str) -> (Value, Duration) {
+/// Looks at a page that means no good: a verdict within the time, and no process left. Gives back the document, and what is noted
+/// of the page beside the journal.
+fn hostile(name: &str, page: &str, check_that_fails: &str) -> (Value, String) {
     let bench = Bench::new();
     let started = Instant::now();
     let with = json!({"task": name, "checks": [format!("js: {check_that_fails}")]});
@@ -340,7 +341,8 @@ fn hostile(name: &str, page: &str, check_that_fails: &str) -> (Value, Duration) 
     let document = ran.exits(3).json();
     assert_ne!(document["checks"][0]["status"], "passed", "{name}: {document:#}");
     assert!(took < Duration::from_secs(30), "{name} took {took:?}");
-    (document, took)
+    let run = bench.state().join("runs").join(document["run"].as_str().unwrap());
+    (document, std::fs::read_to_string(run.join("check/findings.txt")).unwrap())
 }
 
 #[test]
@@ -361,7 +363,8 @@ fn endless_loops_and_floods() {
     );
     let console = document["page"]["console"].as_array().unwrap();
     assert!(console.len() <= 51 && console.last().unwrap().as_str().unwrap().contains("more"), "{}", console.len());
-    hostile("alerts", "<!doctype html><title>t</title><script>for (;;) alert('x')</script>", "document.title === 'x'");
+    let (_, noted) = hostile("alerts", "<!doctype html><title>t</title><script>for (;;) alert('x')</script>", "document.title === 'x'");
+    assert!(noted.contains("the page tried: alert: x"), "{noted}");
     hostile(
         "dialogs",
         "<!doctype html><title>t</title><script>document.title = String(confirm('?')) + prompt('?')</script>",
@@ -382,16 +385,18 @@ fn pages_that_want_out() {
     assert!(document["checks"][0]["detail"].as_str().unwrap().contains("https://elsewhere.example/"), "{document:#}");
     hostile("reload", "<!doctype html><title>t</title><script>location.reload()</script>", "document.title === 'x'");
     hostile("closes", "<!doctype html><title>t</title><script>close(); location = 'about:blank'</script>", "document.title === 'x'");
-    hostile(
+    let (_, noted) = hostile(
         "windows",
-        "<!doctype html><title>t</title><script>for (let i = 0; i < 20; i++) open('https://x.example/' + i); open('file:///etc/passwd')</script>",
-        "document.title === 'x'",
+        "<!doctype html><title>t</title><script>function all() { for (let i = 0; i < 20; i++) open('https://x.example/' + i) }; all(); open('file:///etc/passwd')</script>",
+        "all()",
     );
-    hostile(
+    assert!(noted.contains("the page tried: window: https://x.example/19"), "{noted}");
+    let (_, noted) = hostile(
         "download",
         "<!doctype html><title>t</title><a id=a download=x href='data:application/octet-stream,x'>d</a><script>a.click()</script>",
         "document.title === 'x'",
     );
+    assert!(noted.contains("the page tried: download of data:"), "{noted}");
     hostile(
         "service-worker",
         "<!doctype html><title>t</title><script>navigator.serviceWorker.register('sw.js').then(() => navigator.serviceWorker.ready).then(() => { if (!location.hash) { location.hash = 'x'; location.reload() } })</script>",
@@ -590,4 +595,44 @@ fn the_browser_goes_with_us() {
     });
     assert_eq!(processes_of(&temp), vec![], "processes of the browser stay");
     assert_eq!(std::fs::read_dir(&temp).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+}
+
+/// The sandbox is on where it can be: a user who is not root starts the browser with it, and without only after the browser has
+/// said that it cannot be had.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_sandbox_is_given_up_only_where_it_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    if !browser() {
+        return;
+    }
+    let bench = Bench::new();
+    let home = bench.path("home");
+    std::fs::create_dir_all(&home).unwrap();
+    let open = |path: &Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Everybody may come in, and the program is where everybody may read it.
+    let program = bench.path("llmdeploy");
+    std::fs::copy(env!("CARGO_BIN_EXE_llmdeploy"), &program).unwrap();
+    let (fake, seen) = (bench.path("fake-browser"), bench.path("home/seen"));
+    let script = "#!/bin/sh\necho \"$*\" >> SEEN\ncase \" $* \" in *' --no-sandbox '*) exec \"$(command -v chromium google-chrome google-chrome-stable chromium-browser | head -n 1)\" \"$@\";; esac\n\
+                  echo 'FATAL:zygote_host_impl_linux.cc(1)] No usable sandbox!' >&2\nexit 1\n";
+    std::fs::write(&fake, script.replace("SEEN", seen.to_str().unwrap())).unwrap();
+    let dir = site(&bench, &[("index.html", "<!doctype html><title>t</title>")]);
+    let file = bench.write_task("task.json", &bench.task(json!({"checks": ["js: document.title === 't'"]})));
+    for path in [bench.path("."), home.clone(), program.clone(), fake.clone(), dir.clone(), dir.join("index.html"), file.clone()] {
+        open(&path);
+    }
+    let mut command = std::process::Command::new(&program);
+    command.arg("check").arg(&file).arg("--site").arg(&dir).arg("--offline").current_dir(&home).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("LLMDEPLOY_STATE_DIR", home.join("state")).env("HOME", &home);
+    command.env("LLMDEPLOY_BROWSER", &fake);
+    let uid = std::process::Command::new("id").arg("-u").output().unwrap().stdout;
+    if uid.trim_ascii() == b"0" {
+        command.uid(65534).gid(65534);
+    }
+    let document = finish(command).exits(0).json();
+    assert_eq!(document["checks"][0]["status"], "passed", "{document:#}");
+    let starts: Vec<bool> = std::fs::read_to_string(&seen).unwrap().lines().map(|l| l.contains(" --no-sandbox")).collect();
+    assert_eq!(starts, [false, true], "with the sandbox first");
 }

@@ -58,6 +58,27 @@ pub enum Why {
     Failed,
 }
 
+impl Why {
+    /// By Chromium's name for it, without `net::`.
+    #[must_use]
+    pub fn of(error: &str) -> Self {
+        let families = [
+            "ERR_NAME_",
+            "ERR_INTERNET_",
+            "ERR_CONNECTION_",
+            "ERR_ADDRESS_",
+            "ERR_PROXY_",
+            "ERR_TUNNEL_",
+            "ERR_TIMED_OUT",
+            "ERR_NETWORK_",
+            "ERR_DNS_",
+        ];
+        let single = ["ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED", "ERR_SSL_PROTOCOL_ERROR"];
+        let no_answer = single.contains(&error) || families.iter().any(|known| error.starts_with(known));
+        if no_answer { Self::Unreachable } else { Self::Failed }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Failure {
     pub url: String,

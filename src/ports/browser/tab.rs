@@ -56,6 +56,8 @@ pub struct Tab<'a> {
     /// Requests that were refused, by number, with the reason.
     refused: HashMap<String, Why>,
     sockets: HashSet<String>,
+    /// Sessions of windows that the page opened, which are closed and reach nothing.
+    windows: HashSet<String>,
     awaited: BTreeSet<u64>,
     answers: HashMap<u64, Result<Value, String>>,
     pub loaded: bool,
@@ -78,6 +80,7 @@ impl<'a> Tab<'a> {
             open: HashMap::new(),
             refused: HashMap::new(),
             sockets: HashSet::new(),
+            windows: HashSet::new(),
             awaited: BTreeSet::new(),
             answers: HashMap::new(),
             loaded: false,
@@ -230,6 +233,7 @@ impl<'a> Tab<'a> {
                 // What the document before had asked for is of no interest any more; its own request is done.
                 self.open.retain(|(owner, _), _| owner != session);
             }
+            "Page.windowOpen" => self.record.attempts.add(&format!("window: {}", text("url"))),
             "Browser.downloadWillBegin" => self.record.attempts.add(&format!("download of {}", text("url"))),
             "Network.requestWillBeSent" => {
                 let url = params["request"]["url"].as_str().unwrap_or_default();
@@ -274,7 +278,10 @@ impl<'a> Tab<'a> {
         }
         let ours = self.session.is_empty() && kind == "page" && info["openerId"].is_null();
         if kind == "page" && !ours {
-            self.record.attempts.add(&format!("window: {}", text(&info["url"])));
+            self.windows.insert(session.clone());
+            self.browser.send(&session, "Fetch.enable", &json!({"patterns": [{"urlPattern": "*"}]}))?;
+            // Its opener shares its process, and waits with it as long as it waits for the debugger.
+            self.browser.send(&session, "Runtime.runIfWaitingForDebugger", &json!({}))?;
             self.browser.send("", "Target.closeTarget", &json!({"targetId": target}))?;
             return Ok(());
         }
@@ -305,9 +312,12 @@ impl<'a> Tab<'a> {
         let (id, request) = (&params["requestId"], &params["request"]);
         let url = request["url"].as_str().unwrap_or_default();
         let top = params["resourceType"] == "Document" && params["frameId"] == self.frame.as_str();
-        let route = if top && !self.host.is_home(url) {
+        let leaves = top && !self.host.is_home(url);
+        if leaves {
             self.record.left_for.get_or_insert_with(|| url.to_owned());
             self.record.attempts.add(&format!("leaving for {url}"));
+        }
+        let route = if leaves || self.windows.contains(session) {
             Route::Refuse
         } else {
             self.host.route(&Asked { method: request["method"].as_str().unwrap_or("GET"), url })
@@ -336,8 +346,7 @@ impl<'a> Tab<'a> {
             Some(why) => (why, error),
             // The page itself gave it up.
             None if params["canceled"] == true => return,
-            None if is_unreachable(error) => (Why::Unreachable, error),
-            None => (Why::Failed, error),
+            None => (Why::of(error), error),
         };
         self.fail(&url, &resource, why, text);
     }
@@ -348,24 +357,6 @@ impl<'a> Tab<'a> {
             self.record.fail(Failure { url: url.to_owned(), resource: resource.to_owned(), why, text: text.to_owned() });
         }
     }
-}
-
-/// Chromium's names for having got no answer from a server.
-fn is_unreachable(error: &str) -> bool {
-    [
-        "ERR_NAME_",
-        "ERR_INTERNET_",
-        "ERR_CONNECTION_",
-        "ERR_ADDRESS_",
-        "ERR_PROXY_",
-        "ERR_TUNNEL_",
-        "ERR_TIMED_OUT",
-        "ERR_NETWORK_",
-        "ERR_DNS_",
-    ]
-    .iter()
-    .any(|known| error.starts_with(known))
-        || matches!(error, "ERR_EMPTY_RESPONSE" | "ERR_SOCKET_NOT_CONNECTED" | "ERR_SSL_PROTOCOL_ERROR")
 }
 
 /// A value of the page as one would write it.
