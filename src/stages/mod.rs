@@ -2,6 +2,12 @@
 
 pub mod task;
 
+pub mod count;
+
+pub mod required;
+
+pub mod sheet;
+
 pub mod name;
 
 pub mod ground;

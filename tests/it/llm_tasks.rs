@@ -200,7 +200,11 @@ fn a_fixed_script_a_converted_sheet_and_a_workflow() {
         xlsx::book(&[&["date", "region", "units", "price"], &["d:45658", "North, A", "3", "19.99"], &["d:45659", "South", "10", "2.5"]]);
     let brief = "You are given execute.py and data.xlsx.\n\n- Commit execute.py after fixing the error in it.\n- Convert data.xlsx to data.csv and commit it.\n\
                  - Add a GitHub Actions push workflow at .github/workflows/ci.yml that runs: python execute.py > result.json\n- Do not commit result.json; it is generated in CI.";
-    let checks = json!(["execute.py, data.csv, and .github/workflows/ci.yml exist", "result.json is NOT committed"]);
+    let checks = json!([
+        "execute.py, data.csv, and .github/workflows/ci.yml exist",
+        "result.json is NOT committed",
+        "data.csv content equals data.xlsx (attachment)"
+    ]);
     let attachments = json!([
         {"name": "execute.py", "url": data_uri("@file/x-python", b"print(revenew)\n")},
         {"name": "data.xlsx", "url": data_uri("@file/zip", &book)},
@@ -225,6 +229,8 @@ fn a_fixed_script_a_converted_sheet_and_a_workflow() {
     assert_eq!((files["execute.py"].as_slice(), files["data.xlsx"].as_slice()), (b"print(revenue)\n".as_slice(), book.as_slice()));
     assert_eq!(files[".github/workflows/ci.yml"], workflow.as_bytes());
     assert!(!files.contains_key("result.json"));
+    let statuses: Vec<_> = result["checks"].as_array().unwrap().iter().map(|c| format!("{} {}", c["kind"], c["status"])).collect();
+    assert_eq!(statuses, vec!["\"file\" \"passed\""; 3], "{result:#}");
     let asked = asked.lock().unwrap();
     assert!(
         asked[0].last.contains("date,region,units,price\n2025-01-01,\"North, A\",3,19.99") && asked[0].last.contains("print(revenew)"),

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::claims::{Claim, Format, Wants};
 use super::xml;
+use crate::stages::count;
+use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
 use crate::values::RelPath;
 
@@ -63,6 +65,13 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
                 _ => Err(None),
             }
         }
+        Claim::Sheet { file, attachment } => {
+            let there = get(files, file)?;
+            match task.attachments.iter().find(|a| a.name.as_str() == attachment).map(|a| &a.source) {
+                Some(Source::Bytes(bytes)) => same_rows(file, there, &sheet::first(bytes).map_err(|_| None)?).map_err(Some),
+                _ => Err(None),
+            }
+        }
         Claim::Valid { file, format } => valid(file, get(files, file)?, *format).map_err(Some),
         Claim::Key { file, path, wants } => key(file, get(files, file)?, path, wants).map_err(Some),
         Claim::Links { file, to } => {
@@ -70,9 +79,17 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             let missing: Vec<&str> = to.iter().map(String::as_str).filter(|name| !links(&page, name)).collect();
             if missing.is_empty() { Ok(()) } else { failed(format!("{file} has no link to {}", missing.join(", "))) }
         }
-        Claim::Words { file, least, most } => {
-            let count = words(&String::from_utf8_lossy(get(files, file)?));
-            if (*least..=*most).contains(&count) { Ok(()) } else { failed(format!("{file} has {count} words")) }
+        Claim::Columns { file, names } => {
+            let bytes = get(files, file)?;
+            let delimiter = if file.to_ascii_lowercase().ends_with(".tsv") { b'\t' } else { b',' };
+            let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(bytes);
+            let there = reader.headers().map_err(|e| Some(format!("{file} is not valid CSV: {e}")))?;
+            let missing: Vec<&str> = names.iter().map(String::as_str).filter(|n| !there.iter().any(|h| h.trim() == *n)).collect();
+            if missing.is_empty() { Ok(()) } else { failed(format!("{file} has no column {}", missing.join(", "))) }
+        }
+        Claim::Words { file, range } => {
+            let count = count::words(&String::from_utf8_lossy(get(files, file)?));
+            if range.contains(&count) { Ok(()) } else { failed(format!("{file} has {count} words, not {}", count::told(range))) }
         }
         Claim::Contains { file, text } => {
             let there = String::from_utf8_lossy(get(files, file)?).contains(text.as_str());
@@ -90,7 +107,12 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
 
 /// The file; what is missing is said with the nearest name there is.
 fn get<'a>(files: &Files<'a>, name: &str) -> Result<&'a [u8], Option<String>> {
-    let exact = files.iter().find(|(path, _)| path.as_str() == name);
+    // A folder is there when something is in it.
+    let folder = |path: &RelPath| {
+        let below = path.as_str().strip_prefix(name.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+        below.is_some() && (name.ends_with('/') || !name.contains('.') || name.starts_with('.'))
+    };
+    let exact = files.iter().find(|(path, _)| path.as_str() == name || folder(path));
     // "README" means README.md.
     let found = exact.or_else(|| {
         let stem = |path: &str| path.rsplit_once('.').map_or("", |(stem, _)| stem).to_owned();
@@ -128,6 +150,26 @@ fn valid(file: &str, bytes: &[u8], format: Format) -> Result<(), String> {
             if rows == 0 { Err(format!("{file} is empty")) } else { Ok(()) }
         }
     }
+}
+
+/// Whether two tables have the same cells; numbers count by value, and a date with or without its midnight is the same.
+fn same_rows(file: &str, bytes: &[u8], wanted: &str) -> Result<(), String> {
+    let rows = |bytes: &[u8]| -> Vec<csv::StringRecord> {
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes).into_records().flatten().collect()
+    };
+    let (here, there) = (rows(bytes), rows(wanted.as_bytes()));
+    let number = |cell: &str| cell.trim().parse::<f64>().ok();
+    let same = |a: &str, b: &str| match (number(a), number(b)) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(1.0),
+        _ => a.trim().trim_end_matches(" 00:00:00").eq_ignore_ascii_case(b.trim().trim_end_matches(" 00:00:00")),
+    };
+    for (n, (a, b)) in here.iter().zip(&there).enumerate() {
+        if a.len() != b.len() || !a.iter().zip(b).all(|(a, b)| same(a, b)) {
+            let line = |r: &csv::StringRecord| crate::ports::browser::record::cut(&r.iter().collect::<Vec<_>>().join(","), 60);
+            return Err(format!("{file} differs in row {}: {:?}, and the sheet has {:?}", n + 1, line(a), line(b)));
+        }
+    }
+    if here.len() == there.len() { Ok(()) } else { Err(format!("{file} has {} rows, the sheet {}", here.len(), there.len())) }
 }
 
 fn key(file: &str, bytes: &[u8], path: &[String], wants: &Wants) -> Result<(), String> {
@@ -170,117 +212,9 @@ fn links(page: &str, name: &str) -> bool {
     }) || unquoted.iter().any(|u| page.contains(u))
 }
 
-/// Words as a person counts them: markup and lone punctuation are none.
-fn words(text: &str) -> usize {
-    text.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).count()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::claims::read;
     use super::*;
-
-    const MIT: &str = "MIT License\n\nPermission is hereby granted, free\nof charge, to …\nTHE SOFTWARE IS PROVIDED \"AS IS\"";
-
-    /// Verdict on a text: `Ok(true)` passed, `Ok(false)` failed, `Err` not for files.
-    fn verdict(text: &str, brief: &str, files: &[(&str, &str)]) -> Result<bool, ()> {
-        let json =
-            serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": [{"name": "uid.txt", "url": "data:,4711"}]});
-        let task = Task::parse(json.to_string().as_bytes()).unwrap();
-        let files: Files<'_> = files.iter().map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes())).collect();
-        let claims = read(text, &task).ok_or(())?;
-        decide(&claims, &files, &task).map(|wrong| wrong.is_empty()).ok_or(())
-    }
-
-    #[test]
-    fn what_files_decide() {
-        let brief = "Publish:\n- a.txt: x\n- b.json: y\n- index.html: links to all the above\n- LICENSE: MIT\n- uid.txt: as-is\nDo not commit result.json";
-        let files = [
-            ("a.txt", "one two — three."),
-            ("b.json", r#"{"entityName":"Biogen Inc.","max":{"val":3,"fy":"2021"},"lat":1.5}"#),
-            ("index.html", "<a href='a.txt'>a</a> <a href=\"./b.json\">b</a> <p id=x>revenew</p>"),
-            ("LICENSE", MIT),
-            ("uid.txt", "4711"),
-            ("pelican.svg", "<?xml version=\"1.0\"?><svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"),
-            ("bad.svg", "<svg><g></svg>"),
-            ("t.csv", "a,b\n1,2\n"),
-            ("bad.csv", "a,b\n1\n"),
-            ("README.md", "# x"),
-            ("empty.txt", " \n"),
-            (".github/workflows/ci.yml", "on: push"),
-        ];
-        for (text, passes) in [
-            ("Repo has MIT license", true),
-            ("LICENSE contains the MIT License text", true),
-            ("MIT LICENSE file present in repo root", true),
-            ("Each required file exists on GitHub", true),
-            ("uid.txt matches the attached uid.txt", true),
-            ("a.txt matches the attached uid.txt", false),
-            ("index.html links to all required assets", true),
-            ("index.html links to a.txt and b.json", true),
-            ("index.html links to a.txt and nope.txt", false),
-            ("a.txt contains exactly three words", true),
-            ("a.txt contains exactly 4 words", false),
-            ("a.txt is 2-4 words", true),
-            ("a.txt is a 300–400 word story", false),
-            ("a.txt has between 300 and 400 words", false),
-            ("a.txt has at least 3 words", true),
-            ("pelican.svg is valid SVG", true),
-            ("bad.svg is valid SVG", false),
-            ("b.json is valid SVG", false),
-            ("t.csv is valid CSV", true),
-            ("bad.csv is valid CSV", false),
-            ("b.json exists and is valid JSON", true),
-            ("a.txt is valid JSON", false),
-            ("b.json has 'entityName' field matching 'Biogen'", true),
-            ("b.json has 'entityName' field matching 'Pfizer'", false),
-            ("b.json has 'max' object with 'val' (number) and 'fy' (string) fields", true),
-            ("b.json has 'max' object with 'val' (string) and 'fy' (string) fields", false),
-            ("b.json has keys entityName, max and lat", true),
-            ("b.json has keys entityName and name", false),
-            ("result.json is NOT committed", true),
-            ("a.txt is not committed", false),
-            ("index.html does not contain the typo \"revenew\"", false),
-            ("a.txt does not contain the typo \"revenew\"", true),
-            ("a.txt contains \"two\"", true),
-            ("README.md exists", true),
-            ("index.html exists", true),
-            ("Index.html exists", false),
-            ("a.txt, b.json, and .github/workflows/ci.yml exist", true),
-            ("a.txt, b.json, and c.txt exist", false),
-            ("empty.txt is not empty", false),
-            ("README.md is not empty", true),
-        ] {
-            let expected = if text.starts_with("a.txt matches the attached uid.txt") { Err(()) } else { Ok(passes) };
-            assert_eq!(verdict(text, brief, &files), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_only_a_person_can_tell() {
-        for text in [
-            "README.md is professional",
-            "ashravan.txt meets content requirements",
-            "dilemma.json matches the assigned scenario",
-            "restaurant.json data is consistent",
-            "pelican.svg is rated by an LLM",
-            "prediction.json contains a reasonable forecast",
-            "data.csv content equals data.xlsx (attachment)",
-            "CI YAML has steps for ruff, executing execute.py, and Pages deploy",
-            "GitHub Actions ran for this commit and logs show ruff + execute.py",
-            "result.json is published on GitHub Pages",
-            "index.html <title> contains the entityName from data.json",
-            "index.html contains element with id='share-max-value' displaying max.val",
-            "index.html supports ?CIK= query parameter to fetch alternate company data",
-            "data.json max.fy and min.fy are both > '2020'",
-            "README.md mentions the MIT license",
-            "LICENSE",
-            "",
-            "index.html exists and looks nice",
-        ] {
-            assert_eq!(verdict(text, "b", &[]), Err(()), "{text}");
-        }
-    }
 
     #[test]
     fn what_is_missing_is_said_with_what_is_near() {

@@ -4,6 +4,7 @@ use super::llm::{self, Context, Earlier, Model, Outcome, Shown};
 use super::{Brief, Generator, Kind, Made, Origin, Placed, template};
 use crate::error::Result;
 use crate::ports::World;
+use crate::stages::required;
 use crate::stages::task::Task;
 use crate::values::RelPath;
 
@@ -54,7 +55,7 @@ fn context<'a>(
         path,
         media_type: a.media_type,
         bytes: a.bytes,
-        to_change: task.attachments.iter().any(|t| path.as_str().ends_with(t.name.as_str()) && llm::to_change(task, &t.name)),
+        to_change: task.attachments.iter().any(|t| path.as_str().ends_with(t.name.as_str()) && required::to_change(task, &t.name)),
     };
     let (earlier, template_page) = earlier(world, task, brief)?;
     Ok(Context {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::convert;
 use super::findings::Finding;
 use super::material::Shown;
 use super::reply::Reply;
-use super::required::Required;
+use crate::stages::required::Required;
+use crate::stages::sheet;
 use crate::values::RelPath;
 
 /// The most files, and bytes, that an app may have.
@@ -104,7 +104,7 @@ impl Candidate {
     fn convert(&mut self, from: &RelPath, to: &RelPath, rules: &Rules<'_>) -> Result<(), String> {
         let named = |a: &&Shown<'_>| a.path == from || a.path.as_str().strip_prefix("assets/") == Some(from.as_str());
         let attached = rules.attachments.iter().find(named).ok_or("it is not attached")?;
-        let csv = convert::first(attached.bytes)?;
+        let csv = sheet::first(attached.bytes)?;
         match self.verdict(to, csv.len(), rules) {
             Verdict::Refused(finding) => Err(finding.text),
             Verdict::LeftOut => Ok(()),

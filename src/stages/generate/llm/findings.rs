@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::required::{self, Required};
 use super::scan;
 use super::xml;
+use crate::stages::count;
+use crate::stages::required::{self, Required};
 use crate::stages::task::{Check, Task};
 use crate::values::RelPath;
 
@@ -185,39 +186,14 @@ fn is_unpinned(url: &str) -> bool {
 
 /// Counts of words that brief or a check states plainly for this very file: "300-400 word", "exactly three words".
 fn words(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
-    const NUMBERS: [&str; 11] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
     if !matches!(path.rsplit('.').next(), Some("txt" | "md")) {
         return;
     }
-    let number = |w: &str| w.parse::<usize>().ok().or_else(|| NUMBERS.iter().position(|n| *n == w));
+    let there = count::words(text);
     for (by, source) in required::sources(view.task) {
         for sentence in required::sentences(source).filter(|s| required::names(s).any(|n| n == path)) {
-            let low = sentence.to_ascii_lowercase().replace(['–', '—'], "-");
-            let all: Vec<&str> = low
-                .split(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | ';' | '(' | ')' | '.'))
-                .filter(|w| !w.is_empty())
-                .collect();
-            for (at, _) in all.iter().enumerate().filter(|(at, w)| *at > 0 && matches!(w.trim_end_matches('s'), "word")) {
-                let (before, two_before) = (all[at - 1], at.checked_sub(2).map_or("", |n| all[n]));
-                let range = match before.split_once('-') {
-                    Some((low, high)) => number(low).zip(number(high)),
-                    None => number(before).map(|n| match two_before {
-                        "least" | "minimum" => (n, usize::MAX),
-                        "most" | "than" | "maximum" | "under" => (0, n),
-                        _ => (n, n),
-                    }),
-                };
-                let count = text.split_whitespace().filter(|w| w.contains(char::is_alphanumeric)).count();
-                if let Some((low, high)) = range.filter(|(low, high)| !(*low..=*high).contains(&count)) {
-                    let wanted = if low == high {
-                        format!("exactly {low}")
-                    } else if high == usize::MAX {
-                        format!("at least {low}")
-                    } else {
-                        format!("{low} to {high}")
-                    };
-                    found.push(Finding::grave(format!("{path} has {count} words; {by} asks for {wanted}.")));
-                }
+            for range in count::in_sentence(sentence).into_iter().filter(|range| !range.contains(&there)) {
+                found.push(Finding::grave(format!("{path} has {there} words; {by} asks for {}.", count::told(&range))));
             }
         }
     }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::convert;
 use crate::ports::llm::Image;
+use crate::stages::sheet;
 use crate::values::RelPath;
 
 /// Characters of one attachment, of one that is to be changed, of all together.
@@ -55,7 +55,7 @@ fn about(shown: &Shown<'_>) -> About {
     let path = shown.path.as_str().to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
     if ends(&[".xlsx", ".xlsm", ".xls", ".ods"]) {
-        let text = match convert::sheets(shown.bytes) {
+        let text = match sheet::sheets(shown.bytes) {
             Ok(sheets) => {
                 let names: Vec<_> =
                     sheets.iter().map(|(name, csv)| format!("{name:?} ({} rows with the heading)", csv.lines().count())).collect();

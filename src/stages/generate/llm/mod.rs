@@ -13,14 +13,12 @@
 
 mod calls;
 mod candidate;
-mod convert;
 mod fetch;
 pub mod findings;
 mod judgement;
 mod material;
 mod prompt;
 pub mod reply;
-mod required;
 mod scan;
 mod xml;
 
@@ -39,13 +37,12 @@ pub use self::judgement::Judgement;
 pub use self::material::Shown;
 use self::prompt::{Material, Talk};
 use self::reply::Reply;
-use self::required::Required;
-pub use self::required::to_change;
 use crate::error::Result;
 use crate::ports::World;
 use crate::ports::llm::{Answer, Endpoint};
 use crate::secret::Secret;
 use crate::stages::ground::Base;
+use crate::stages::required::{self, Required};
 use crate::stages::task::Task;
 use crate::values::RelPath;
 

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use super::fetch;
 use super::findings::{Finding, how_judged};
 use super::material;
-use super::required::Required;
 use crate::ports::llm::{Image, Message, Role};
+use crate::stages::required::Required;
 use crate::stages::task::Task;
 use crate::values::{RelPath, sha256_hex};
 

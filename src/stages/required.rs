@@ -127,6 +127,42 @@ pub fn required(task: &Task) -> Required {
     found
 }
 
+/// The files that "each required file" speaks of, whatever can be told of them: list items of the brief that begin with one, or what
+/// its text asks for, and the licence and README that every task wants where it names them.
+#[must_use]
+pub fn files(task: &Task) -> Vec<String> {
+    let listed = listed(&task.brief);
+    let found = required(task);
+    let mut files: Vec<String> = if listed.len() > 1 { listed } else { found.files.keys().map(ToString::to_string).collect() };
+    files.extend(task.attachments.iter().map(|a| a.name.to_string()).filter(|name| words(&task.brief).any(|w| w == name)));
+    files.retain(|f| !found.forbidden.iter().any(|no| no.as_str() == f));
+    let mut seen = BTreeSet::new();
+    files.retain(|f| seen.insert(f.clone()));
+    files
+}
+
+/// What a homepage links to: the files before it in the list, "all the above"; otherwise all others but the repository's own.
+#[must_use]
+pub fn linked(page: &str, task: &Task) -> Vec<String> {
+    let listed = listed(&task.brief);
+    let above: Vec<String> = listed.iter().take_while(|f| *f != page).cloned().collect();
+    if listed.iter().any(|f| f == page) && !above.is_empty() {
+        return above;
+    }
+    files(task).into_iter().filter(|f| f != page && !f.starts_with("LICEN") && !f.starts_with("README") && !f.starts_with('.')).collect()
+}
+
+/// Files at the beginning of a list item.
+fn listed(brief: &str) -> Vec<String> {
+    let item = |line: &str| {
+        let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(['-', '*', '•', '.', ')'])?;
+        let first = rest.trim_start_matches(['*', '`', ' ']);
+        let word = words(first).next().filter(|w| first.starts_with(w))?;
+        is_file(word).then(|| word.to_owned())
+    };
+    brief.lines().filter_map(item).collect()
+}
+
 /// Brief and checks with what they are called, JavaScript left out.
 pub fn sources(task: &Task) -> impl Iterator<Item = (String, &str)> {
     let checks = task.checks.iter().enumerate().filter(|(_, c)| !matches!(c, Check::Js(_)));
@@ -173,7 +209,9 @@ fn is_wanted(path: &str, sentence: &str) -> bool {
         && (listed || MAKING.iter().any(|m| low.contains(m)))
 }
 
-fn is_sheet(word: &str) -> bool {
+/// Whether a word is the name of a spreadsheet.
+#[must_use]
+pub fn is_sheet(word: &str) -> bool {
     [".xlsx", ".xlsm", ".xls", ".ods"].iter().any(|e| word.to_ascii_lowercase().ends_with(e))
 }
 
@@ -205,6 +243,39 @@ pub fn words(sentence: &str) -> impl Iterator<Item = &str> {
 /// Lines, cut where a sentence ends. A dot inside a name is no end.
 pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split("; ")).flat_map(|line| line.split_inclusive(". ")).map(str::trim).filter(|s| !s.is_empty())
+}
+
+/// Known extensions: what ends otherwise is more likely a host or a field.
+const EXTENSIONS: &str = " html htm css js mjs cjs ts jsx tsx json geojson jsonl csv tsv md txt rst svg png jpg jpeg gif webp avif ico pdf xml yml yaml \
+    py ipynb xlsx xls ods docx pptx toml ini cfg sh bat ps1 rs go java kt rb php c h cpp cs swift r sql log zip gz tar wasm mp3 mp4 wav webm woff woff2 \
+    ttf otf parquet db sqlite lock webmanifest map env example tex bib rss atom ";
+
+/// Whether a word is the path of a file, or with a slash at its end of a folder.
+#[must_use]
+pub fn is_file(word: &str) -> bool {
+    let name = word.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let known = [
+        "LICENSE",
+        "LICENCE",
+        "README",
+        "Dockerfile",
+        "Makefile",
+        "CNAME",
+        "Procfile",
+        ".nojekyll",
+        ".gitignore",
+        ".gitattributes",
+        ".env",
+        "node_modules",
+        "__pycache__",
+        ".venv",
+    ];
+    if known.contains(&name) {
+        return true;
+    }
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/@+".contains(c)) && !word.starts_with('/');
+    let ending = |(stem, ending): (&str, &str)| !stem.is_empty() && EXTENSIONS.contains(&format!(" {} ", ending.to_ascii_lowercase()));
+    plain && (word.ends_with('/') && name.chars().any(char::is_alphanumeric) || name.rsplit_once('.').is_some_and(ending))
 }
 
 #[cfg(test)]
@@ -270,6 +341,16 @@ mod tests {
             "Fix the error but keep execute.py unchanged",
         ] {
             assert!(!to_change(&task(brief, &[]), &path), "{brief}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_file() {
+        for file in ["a.txt", "docs/a.md", ".github/workflows/ci.yml", "LICENSE", "docs/", ".env", ".env.example", "node_modules"] {
+            assert!(is_file(file), "{file}");
+        }
+        for other in ["max.val", "e.g", "example.com", "/", "a.b.", "", "300-400", "document.title", "and/or"] {
+            assert!(!is_file(other), "{other}");
         }
     }
 }

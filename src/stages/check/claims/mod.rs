@@ -1,0 +1,248 @@
+//! Plain language that files decide: read into claims, or not read at all.
+//!
+//! ```text
+//! lex → subject (one or more files) → predicate and predicate … → claims
+//! ```
+//!
+//! Where any part of a text is not understood, nothing of it is: half a verdict would be a wrong one.
+
+mod keys;
+mod lex;
+mod predicate;
+
+use std::ops::RangeInclusive;
+
+use crate::stages::count;
+use crate::stages::required;
+use crate::stages::task::Task;
+use lex::Token;
+
+/// What must hold of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Mit,
+    /// A file, or with a slash at its end a folder.
+    Exists(String),
+    Absent(String),
+    /// Byte for byte the attachment of that name.
+    Attachment {
+        file: String,
+        attachment: String,
+    },
+    Valid {
+        file: String,
+        format: Format,
+    },
+    /// The rows of the first sheet of that attachment.
+    Sheet {
+        file: String,
+        attachment: String,
+    },
+    /// A path of keys, with the type or value that is asked for.
+    Key {
+        file: String,
+        path: Vec<String>,
+        wants: Wants,
+    },
+    /// Columns of a CSV file.
+    Columns {
+        file: String,
+        names: Vec<String>,
+    },
+    /// A page links to these.
+    Links {
+        file: String,
+        to: Vec<String>,
+    },
+    Words {
+        file: String,
+        range: RangeInclusive<usize>,
+    },
+    Contains {
+        file: String,
+        text: String,
+    },
+    Lacks {
+        file: String,
+        text: String,
+    },
+    NotEmpty(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Svg,
+    Xml,
+    Csv,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wants {
+    Anything,
+    Kind(&'static str),
+    Text(String),
+}
+
+/// The claims of a text, `None` where it is not one that files alone decide.
+#[must_use]
+pub fn read(text: &str, task: &Task) -> Option<Vec<Claim>> {
+    let text = text.trim().trim_end_matches(['.', '!']).trim();
+    let lower = text.to_lowercase();
+    let all = lex::tokens(text);
+    if is_licence(&lower, &all) {
+        return Some(vec![Claim::Mit]);
+    }
+    if let Some(files) = required_files(&all, task) {
+        return Some(files.into_iter().map(Claim::Exists).collect());
+    }
+    existence(&all).or_else(|| {
+        let Subject { files, noun, rest } = subject(&all)?;
+        let mut claims = Vec::new();
+        for part in predicate::split(rest) {
+            for file in &files {
+                claims.extend(predicate::claims(&predicate::About { file, noun, task }, part)?);
+            }
+        }
+        (!claims.is_empty()).then_some(claims)
+    })
+}
+
+fn is_licence(lower: &str, all: &[Token<'_>]) -> bool {
+    let says = |words: &str| all.iter().any(|t| t.is(words));
+    let licence = lower.contains("license") || lower.contains("licence");
+    let mit = lower.split(|c: char| !c.is_alphanumeric()).any(|w| w == "mit");
+    // "README names the MIT licence" is about another file.
+    let elsewhere = ["readme", "footer", "page ", ".html", "shows", "displays", "badge"].iter().any(|w| lower.contains(w));
+    licence && mit && !elsewhere && !says("not no without isn't")
+}
+
+const PLACES: &str = "on in at to of within the a this its github git repository repo root main branch default project directory folder top level top-level public published deployed site pages base as file files all";
+
+/// Whether these words only say where: "in the root of the repository".
+fn is_place(all: &[Token<'_>]) -> bool {
+    all.iter().all(|t| t.is(PLACES))
+}
+
+const THERE: &str = "present committed included available added pushed tracked uploaded provided there found existing checked-in";
+
+/// "Each required file exists", "All nine files are present in the repo".
+fn required_files(all: &[Token<'_>], task: &Task) -> Option<Vec<String>> {
+    let first = all.first()?;
+    let asked = "required requested listed specified necessary expected mentioned";
+    let named = all.iter().position(|t| t.is("file files"))?;
+    let (before, after) = (all.get(..named)?, all.get(named + 1..)?);
+    let starts = first.is("each every all both") || first.is(asked) || first.is("the") && before.get(1).is_some_and(|t| t.is(asked));
+    let counted = before.iter().find_map(|t| if let Token::Word(w) = t { count::number(&w.to_lowercase()) } else { None });
+    let known = |t: &Token<'_>| t.is("each every all both of the") || t.is(asked);
+    let plain = before.iter().filter(|t| !known(t)).count() <= usize::from(counted.is_some());
+    // "All files exist" is taken for the required ones, "all files are linked" for neither.
+    let verb = after.iter().take_while(|t| t.is("exist exists is are must should be") || t.is(THERE)).count();
+    let exist = after.iter().take(verb).any(|t| t.is("exist exists") || t.is(THERE));
+    if !(starts && plain && exist && is_place(after.get(verb..)?)) {
+        return None;
+    }
+    let files = required::files(task);
+    (!files.is_empty() && counted.is_none_or(|n| n == files.len())).then_some(files)
+}
+
+/// Files at the beginning, joined by commas and "and", and what follows.
+fn files<'t, 'a>(mut all: &'t [Token<'a>]) -> (Vec<String>, &'t [Token<'a>]) {
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let skip = if found.is_empty() { 0 } else { all.iter().take_while(|t| **t == Token::Comma || t.is("and & or also")).count() };
+        // After the first, what joins must be followed by a file: "a.json exists and …" ends here.
+        match all.get(skip).and_then(|t| t.file()) {
+            Some(name) if found.is_empty() || skip > 0 => {
+                found.push(name.to_owned());
+                all = all.get(skip + 1..).unwrap_or_default();
+            }
+            _ => return (found, all),
+        }
+    }
+}
+
+fn skip<'t, 'a>(all: &'t [Token<'a>], words: &str) -> &'t [Token<'a>] {
+    let n = all.iter().take_while(|t| t.is(words)).count();
+    all.get(n..).unwrap_or_default()
+}
+
+/// "There is a README.md", "Repo contains index.html and a.js", "No .env file is committed": that files are there, said the other way.
+fn existence(all: &[Token<'_>]) -> Option<Vec<Claim>> {
+    let rest = skip(all, "the a this public github git");
+    let (mut absent, rest) = match rest {
+        [first, rest @ ..] if first.is("no") => (true, rest),
+        [there, verb, rest @ ..] if there.is("there") && verb.is("is are exists exist must should") => (false, skip(rest, "be")),
+        [whose, rest @ ..] if whose.is("repo repository project site") => {
+            let (negative, verb, rest) = predicate::verb(skip(rest, "root directory folder"))?;
+            let holds = matches!(verb, predicate::Verb::Have | predicate::Verb::Contain);
+            (holds.then_some(negative)?, rest)
+        }
+        _ => return None,
+    };
+    if let [no, ..] = rest
+        && no.is("no")
+    {
+        absent = true;
+    }
+    let rest = skip(rest, "no a an the file files named called both at least");
+    let (found, rest) = files(rest);
+    let rest = skip(rest, "file files");
+    // "No .env file is committed": the verb that the sentence still needs.
+    let rest = match predicate::verb(rest) {
+        Some((false, predicate::Verb::Exist, rest)) => rest,
+        Some((false, predicate::Verb::Be, rest)) => skip(rest, THERE),
+        _ => rest,
+    };
+    if found.is_empty() || !is_place(skip(rest, THERE)) {
+        return None;
+    }
+    Some(found.into_iter().map(if absent { Claim::Absent } else { Claim::Exists }).collect())
+}
+
+/// What of a file is spoken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noun {
+    /// The file, or what is in it.
+    Whole,
+    /// How long it is, in words.
+    WordCount,
+    Keys,
+}
+
+struct Subject<'t, 'a> {
+    files: Vec<String>,
+    noun: Noun,
+    rest: &'t [Token<'a>],
+}
+
+/// `a.txt, b.txt and c.txt` at the beginning, and what follows.
+fn subject<'t, 'a>(all: &'t [Token<'a>]) -> Option<Subject<'t, 'a>> {
+    // "The word count of a.txt is 350"
+    if let [word, count, of, rest @ ..] = skip(all, "the")
+        && word.is("word")
+        && count.is("count")
+        && of.is("of in")
+    {
+        let (files, rest) = files(rest);
+        return (!files.is_empty()).then_some(Subject { files, noun: Noun::WordCount, rest });
+    }
+    let lead = skip(all, "the a an file files both each of committed root content contents text that");
+    let (named, rest) = files(lead);
+    if named.is_empty() {
+        return None;
+    }
+    // "LICENSE file exists", "uid.txt's content matches"
+    let rest = skip(rest, "file files content contents text in the root at repo repository");
+    let (noun, rest) = match rest {
+        [a, b, rest @ ..] if a.is("word") && b.is("count") => (Noun::WordCount, rest),
+        [a, rest @ ..] if a.is("length") => (Noun::WordCount, rest),
+        [a, rest @ ..] if a.is("keys fields") => (Noun::Keys, rest),
+        [a, b, rest @ ..] if a.is("top-level") && b.is("keys fields") => (Noun::Keys, rest),
+        _ => (Noun::Whole, rest),
+    };
+    Some(Subject { files: named, noun, rest })
+}
+
+#[cfg(test)]
+mod tests;
