@@ -265,9 +265,9 @@ fn list<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>>
 
 fn checks(raw: Option<&RawValue>) -> Result<Vec<Check>> {
     let read = |raw: &RawValue| match serde_json::from_str(raw.get()) {
-        Ok(Value::String(text)) => match text.trim_start().strip_prefix("js:") {
-            Some(js) => Check::Js(js.trim().to_owned()),
-            None => Check::Text(text),
+        Ok(Value::String(text)) => match text.trim_start().split_once(':') {
+            Some((prefix, js)) if prefix.eq_ignore_ascii_case("js") => Check::Js(js.trim().to_owned()),
+            _ => Check::Text(text),
         },
         Ok(Value::Object(object)) if object.get("js").is_some_and(Value::is_string) => {
             Check::Js(object["js"].as_str().unwrap_or_default().trim().to_owned())
@@ -422,7 +422,7 @@ mod tests {
 
     #[test]
     fn checks_of_all_kinds() {
-        let task = with(r#","checks":["js: a === 1",{"js":"b"},"Repo has MIT license",{"python":"x"},7]"#).unwrap();
+        let task = with(r#","checks":["Js: a === 1",{"js":"b"},"Repo has MIT license",{"python":"x"},7]"#).unwrap();
         assert_eq!(
             task.checks,
             [

@@ -84,11 +84,13 @@ const KEYWORDS: [&str; 22] = [
 ];
 
 /// What shows that something of a page, or a comparison, is meant.
-const SIGNS: [&str; 20] = [
+const SIGNS: [&str; 22] = [
     "document.",
     "window.",
     "window[",
     "typeof ",
+    " in window",
+    " in document",
     "location.",
     "localStorage",
     "sessionStorage",
@@ -158,6 +160,7 @@ mod tests {
             "document.querySelector('#a b') !== null",
             "add(2, 3) == 5",
             "!!window.app",
+            "'add' in window",
             "(() => { const a = document.title; return a.length > 3; })()",
             "calculate('1 + 2') === 3",
             "await fetch('data.json').then(r => r.ok)",
@@ -177,6 +180,7 @@ mod tests {
             "index.html fetches data.json using fetch('https://data.sec.gov/api')",
             "index.html contains element with id='share-max-value' displaying max.val",
             "README.md is professional",
+            "The chart is in window",
             "typeof add should be a function",
         ] {
             assert!(!is_expression(text), "{text}");
