@@ -636,3 +636,33 @@ fn the_sandbox_is_given_up_only_where_it_is_refused() {
     let starts: Vec<bool> = std::fs::read_to_string(&seen).unwrap().lines().map(|l| l.contains(" --no-sandbox")).collect();
     assert_eq!(starts, [false, true], "with the sandbox first");
 }
+
+/// What a page still has in hand is waited for, whoever holds it: longer than a page is idle before it is given up.
+#[test]
+fn whoever_has_something_in_hand_is_waited_for() {
+    if !browser() {
+        return;
+    }
+    let page = "<!doctype html><title>t</title><p id=a></p><p id=b></p><p id=c></p><p id=d></p><p id=e></p><iframe src=frame.html></iframe>
+        <script>
+          const set = (e, text) => () => { e.textContent = text };
+          scheduler.postTask(set(a, 'task'), { delay: 2000 });
+          AbortSignal.timeout(2000).onabort = set(b, 'signal');
+          new Worker('worker.js').onmessage = set(d, 'worker');
+          let n = 0;
+          const t = setInterval(() => { if (++n === 5) { clearInterval(t); e.textContent = 'ticks' } }, 400);
+        </script>";
+    let is = |id: &str, text: &str| format!("js: document.querySelector('#{id}').textContent === '{text}'");
+    let frame = "<script>setTimeout(() => { parent.document.querySelector('#c').textContent = 'frame' }, 2000)</script>";
+    let worker = "setTimeout(() => postMessage(1), 2000)";
+    let checks = [is("a", "task"), is("b", "signal"), is("c", "frame"), is("d", "worker"), is("e", "ticks")];
+    let expected: Vec<(&str, &str)> = checks.iter().map(|c| (c.as_str(), "passed")).collect();
+    verdicts(&[("index.html", page), ("frame.html", frame), ("worker.js", worker)], &json!({}), &expected);
+
+    let first = "<!doctype html><title>1</title><meta http-equiv=refresh content='2;url=second.html'>";
+    verdicts(
+        &[("index.html", first), ("second.html", "<!doctype html><title>2</title>")],
+        &json!({}),
+        &[("js: document.title === '2'", "passed")],
+    );
+}
