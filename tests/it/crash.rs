@@ -251,6 +251,43 @@ fn local_commits(repository: &Path) -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect()
 }
 
+/// Only our process dies; the git that it started goes on pushing, while the next process is at it already.
+fn outlived(round: u64, state_lost: bool) {
+    let stand = Stand::new(Point { forge: Forge::GitHub, round, moment: Moment::Never, state_lost });
+    let child = Arc::new(AtomicI32::new(0));
+    let process = Arc::clone(&child);
+    let met = Arc::new(AtomicUsize::new(0));
+    let heard = Arc::clone(&met);
+    // The push of the first process has an effect only after the second one was heard of.
+    stand.bench.world.before(Match::push(), 1, move |world: &Handle| {
+        let pid = Pid::from_raw(process.load(Ordering::SeqCst)).unwrap();
+        let before = world.log().len();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+        let patience = Instant::now() + Duration::from_secs(10);
+        while world.log().len() < before + 2 && Instant::now() < patience {
+            std::thread::yield_now();
+        }
+        heard.store(world.log().len() - before, Ordering::SeqCst);
+    });
+    let mut first = stand.command(round, false).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    child.store(i32::try_from(first.id()).unwrap(), Ordering::SeqCst);
+    assert!(first.wait().unwrap().code().is_none(), "it was not killed");
+    if state_lost {
+        let _ = std::fs::remove_dir_all(stand.bench.state());
+    }
+    let ran = finish(stand.command(round, false));
+    assert!(met.load(Ordering::SeqCst) >= 2, "the two did not meet: {ran:?}");
+    stand.verify(&ran).unwrap_or_else(|why| panic!("round {round}, state lost: {state_lost}: {why}"));
+}
+
+#[test]
+fn git_that_outlives_its_process_does_no_harm() {
+    for round in [1, 2] {
+        outlived(round, false);
+        outlived(round, true);
+    }
+}
+
 /// Kills at the point, runs again, and says what is wrong then.
 fn try_point(point: Point) -> Result<bool, String> {
     let stand = Stand::new(point);
