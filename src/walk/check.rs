@@ -185,7 +185,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What earlier rounds of this task were checked for, where their journals are here and they had the same destination.
+    /// What earlier rounds of this task were checked for, passed then or not, where their journals are here and they had the same
+    /// destination.
     fn earlier_checks(&self) -> Result<Vec<Earlier>> {
         if self.task.round < 2 {
             return Ok(Vec::new());
@@ -203,10 +204,8 @@ impl Walk<'_> {
             }
             let verdicts = files::read_json::<Step<Vec<Verdict>>>(&sheet(step::CHECK)).ok().flatten();
             let own = verdicts.into_iter().flat_map(|s| s.value).filter(|v| v.round.is_none() && v.kind != Kind::Manual);
-            // What failed then cannot be lost now.
-            let passed = own.filter(|v| v.status == check::Status::Passed);
             let check = |v: Verdict| if v.kind == Kind::Js { Check::Js(v.check) } else { Check::Text(v.check) };
-            let checks: Vec<Earlier> = passed.map(|v| Earlier { round: run.round, check: check(v) }).collect();
+            let checks: Vec<Earlier> = own.map(|v| Earlier { round: run.round, check: check(v) }).collect();
             // The same round was sent again with another nonce: once is enough.
             if all.get(&run.round).is_none_or(|known| known.len() < checks.len()) {
                 all.insert(run.round, checks);

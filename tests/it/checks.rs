@@ -534,7 +534,8 @@ fn a_later_round_keeps_what_passed() {
         return;
     }
     let bench = Bench::new();
-    let first = bench.task(json!({"checks": ["js: typeof add === 'function'", "README.md exists"]}));
+    let first =
+        bench.task(json!({"checks": ["js: typeof add === 'function'", "README.md exists", "js: document.title === '3'", "is nice"]}));
     let dir = site(&bench, &[("index.html", "<!doctype html><title>1</title><script>function add() {}</script>")]);
     let options = ["--local", "sites", "--no-notify", "--site", dir.to_str().unwrap()];
     bench.go("run", &first, &options).exits(0);
@@ -542,7 +543,7 @@ fn a_later_round_keeps_what_passed() {
     let second = bench.task(json!({"round": 2, "nonce": "n-2", "checks": ["js: document.title === '2'"]}));
     let result = bench.go("run", &second, &options).exits(0).json();
     let seen: Vec<String> = result["checks"].as_array().unwrap().iter().map(|c| format!("{} {}", c["status"], c["round"])).collect();
-    assert_eq!(seen, ["\"passed\" null", "\"failed\" 1", "\"passed\" 1"], "{result:#}");
+    assert_eq!(seen, ["\"passed\" null", "\"failed\" 1", "\"passed\" 1", "\"failed\" 1"], "{result:#}");
 }
 
 /// Killed without a chance to clean up: the browser goes with us, and so does its profile.

@@ -248,7 +248,7 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
 /// A failed check in plain words.
 #[must_use]
 pub fn finding(verdict: &Verdict) -> String {
-    let whose = verdict.round.map(|n| format!(" of round {n}, which passed then")).unwrap_or_default();
+    let whose = verdict.round.map(|n| format!(" of round {n}, which should still hold,")).unwrap_or_default();
     format!("check{whose} failed: {}\n  {}", verdict.check, verdict.detail.as_deref().unwrap_or_default())
 }
 
