@@ -276,7 +276,7 @@ fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {
         Some(Checks::Off) => check::Mode::Off,
         Some(Checks::Auto) | None => check::Mode::Auto,
     };
-    check::Options { mode, browser, timeout: Duration::from_secs(walk.map_or(15, |w| w.check_timeout)), ..check::Options::default() }
+    check::Options { mode, browser, timeout: Duration::from_secs(walk.map_or(15, |w| w.check_timeout)) }
 }
 
 fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_token: bool) -> Result<Box<dyn Forge>> {

@@ -6,8 +6,8 @@ use std::fmt::Display;
 
 use data_url::DataUrl;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
 use crate::ports::http::Url;
@@ -32,8 +32,9 @@ pub struct Task {
     content: Content,
 }
 
-/// A check as the task gives it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A check as the task gives it. On record it looks as in a task: a string, or an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
 pub enum Check {
     /// `{"js": …}`, or a string that begins with `js:`. The expression.
     Js(String),
@@ -48,6 +49,32 @@ impl Check {
     pub fn text(&self) -> &str {
         match self {
             Self::Js(text) | Self::Text(text) | Self::Other(text) => text,
+        }
+    }
+}
+
+impl From<Value> for Check {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => match text.trim_start().split_once(':') {
+                Some((prefix, js)) if prefix.eq_ignore_ascii_case("js") => Self::Js(js.trim().to_owned()),
+                _ => Self::Text(text),
+            },
+            Value::Object(object) if object.get("js").is_some_and(Value::is_string) => {
+                Self::Js(object["js"].as_str().unwrap_or_default().trim().to_owned())
+            }
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl From<Check> for Value {
+    fn from(check: Check) -> Self {
+        match check {
+            Check::Js(code) => json!({"js": code}),
+            Check::Text(text) => Self::String(text),
+            // What it was read from, or as near as can be.
+            Check::Other(text) => serde_json::from_str(&text).unwrap_or(Self::Null),
         }
     }
 }
@@ -264,15 +291,10 @@ fn list<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>>
 }
 
 fn checks(raw: Option<&RawValue>) -> Result<Vec<Check>> {
-    let read = |raw: &RawValue| match serde_json::from_str(raw.get()) {
-        Ok(Value::String(text)) => match text.trim_start().split_once(':') {
-            Some((prefix, js)) if prefix.eq_ignore_ascii_case("js") => Check::Js(js.trim().to_owned()),
-            _ => Check::Text(text),
-        },
-        Ok(Value::Object(object)) if object.get("js").is_some_and(Value::is_string) => {
-            Check::Js(object["js"].as_str().unwrap_or_default().trim().to_owned())
-        }
-        _ => Check::Other(raw.get().to_owned()),
+    // The text of what is no check for a machine stays as it was written.
+    let read = |raw: &RawValue| match serde_json::from_str::<Value>(raw.get()).map(Check::from) {
+        Ok(Check::Other(_)) | Err(_) => Check::Other(raw.get().to_owned()),
+        Ok(check) => check,
     };
     Ok(list("checks", raw)?.into_iter().map(read).collect())
 }

@@ -1,6 +1,6 @@
 //! The check stage of a walk: what is judged, what is kept of it, and the command that does nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,15 @@ use super::document::{CheckDocument, Failure};
 use super::{Goal, Setup, Walk, preview, step};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
-use crate::journal::{Run, files};
+use crate::journal::{briefs, files};
 use crate::ports::browser::address;
 use crate::progress::Stage;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
 use crate::stages::deploy::Deployment;
-use crate::stages::generate::llm::{Draft, Finding, Judgement};
+use crate::stages::generate;
+use crate::stages::generate::llm::{self, Draft, Finding, Judgement};
 use crate::stages::scan;
-use crate::stages::task::{Check, Content, Task};
+use crate::stages::task::Task;
 use crate::values::{FileSet, RelPath};
 
 /// Judges the app, or with `live` the deployed page, whether it was judged before or not.
@@ -44,10 +45,13 @@ impl Walk<'_> {
             self.enter(Stage::Check);
             self.live_report(true)?
         } else {
-            if self.task.round > 1 {
-                self.bind_destination()?;
+            // With files of the user's own there is nothing to look for on the remote.
+            if self.setup.generate.site.is_none() {
+                if self.task.round > 1 {
+                    self.bind_destination()?;
+                }
+                self.look_first()?;
             }
-            self.look_first()?;
             self.generate()?;
             self.enter(Stage::Check);
             let report = self.judge(true)?;
@@ -60,7 +64,7 @@ impl Walk<'_> {
         self.done(&report.verdicts);
         document.checks = report.verdicts;
         document.page = report.page;
-        check::require(&document.checks, report.no_browser.as_deref())
+        if self.setup.checks.mode == Mode::Off { Ok(()) } else { check::require(&document.checks, report.no_browser.as_deref()) }
     }
 
     /// The verdicts on record, or new ones.
@@ -69,14 +73,14 @@ impl Walk<'_> {
         let mode = self.setup.checks.mode;
         // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
         // verdict of its own.
-        let unjudged = |v: &Verdict| v.kind == Kind::Js && v.status == check::Status::Skipped;
+        let unjudged = |v: &Verdict| v.kind != Kind::Manual && v.status == check::Status::Skipped;
         let stands = |step: &Step<Vec<Verdict>>| mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged);
         if self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?.is_some_and(|step| !stands(&step)) {
             self.journal.forget(&[step::CHECK])?;
         }
         let mut no_browser = None;
         let step = self.journal.step(step::CHECK, || {
-            let report = self.judge(self.setup.checks.look)?;
+            let report = self.judge(false)?;
             no_browser = report.no_browser;
             Ok(report.verdicts)
         })?;
@@ -110,11 +114,17 @@ impl Walk<'_> {
         }
         let mut all: BTreeMap<RelPath, &[u8]> = deployed.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
         all.extend(draft.files.iter().map(|(path, bytes)| (path.clone(), *bytes)));
+        // What the tool adds after the model. Its README is not made yet: what a check says of that is left for later.
+        let licence = generate::mit(&self.repo, self.run.started_at);
+        let own_readme = all.keys().any(|p| p.as_str() == "README.md");
+        for (path, bytes) in [("LICENSE", licence.as_bytes()), (".nojekyll", b""), ("README.md", b"#")] {
+            if let Ok(path) = RelPath::parse(path) {
+                all.entry(path).or_insert(bytes);
+            }
+        }
         let report = self.judge_files(&all, true)?;
-        // LICENSE and README come after the model, from the tool.
-        let tools =
-            |v: &Verdict| v.kind == Kind::File && ["licen", "readme", "required file"].iter().any(|w| v.check.to_lowercase().contains(w));
-        let failed = report.verdicts.iter().filter(|v| v.is_mendable() && !tools(v));
+        let failed =
+            report.verdicts.iter().filter(|v| v.is_mendable() && (own_readme || v.kind != Kind::File || !v.check.contains("README")));
         let mut findings: Vec<Finding> = failed.map(|v| Finding::grave(check::finding(v))).collect();
         // Where the network is missing the page may be as good as can be; a model cannot put that right.
         if !findings.is_empty() || report.cut_off.is_none() {
@@ -126,7 +136,7 @@ impl Walk<'_> {
         let (passed, kept) = report.passed();
         // A picture of a page that holds a secret would carry it to the model; the commit will be stopped anyway.
         let picture = report.desktop.filter(|_| scan::require_clean(&all, &[], &self.setup.scan).is_ok());
-        Ok(Judgement { findings, passed, kept, picture })
+        Ok(Judgement { findings, passed, kept, provisional: report.no_browser.is_some(), picture })
     }
 
     fn judge(&self, look: bool) -> Result<Report> {
@@ -144,10 +154,12 @@ impl Walk<'_> {
         let world = &self.setup.world;
         let url = self.setup.forge.address(world, &self.repo, self.goal >= Goal::Deploy && self.needs_address());
         let earlier = self.earlier_checks()?;
-        let mut options = check::Options { look, no_browser: self.no_browser.borrow().clone(), ..self.setup.checks.clone() };
+        let mut options = self.setup.checks.clone();
         // With little time left a short look is better than none.
         options.timeout = options.timeout.min(world.clock.spare().max(Duration::from_secs(2)));
-        let report = check::judge(world, &Case { task: self.task, earlier: &earlier, files: all, url: &url }, &options);
+        let no_browser = self.no_browser.borrow().clone();
+        let case = Case { task: self.task, earlier: &earlier, files: all, url: &url, look, live: false, no_browser };
+        let report = check::judge(world, &case, &options);
         if !report.started {
             self.no_browser.borrow_mut().clone_from(&report.no_browser);
         }
@@ -185,40 +197,15 @@ impl Walk<'_> {
         }
     }
 
-    /// What earlier rounds of this task were checked for, passed then or not, where their journals are here and they had the same
-    /// destination.
+    /// What earlier rounds of this task are judged by, where they were worked on here and went to the same place.
     fn earlier_checks(&self) -> Result<Vec<Earlier>> {
-        if self.task.round < 2 {
-            return Ok(Vec::new());
-        }
         let destination: Option<String> = self.journal.read(step::DESTINATION)?;
-        let mut all: BTreeMap<u64, Vec<Earlier>> = BTreeMap::new();
-        let folders = self.journal.dir().parent().and_then(|runs| fs::read_dir(runs).ok());
-        for entry in folders.into_iter().flatten().flatten() {
-            let sheet = |name: &str| entry.path().join(format!("{name}.json"));
-            // Another run's damaged file is that run's to tell of.
-            let Ok(Some(run)) = files::read_json::<Run<Content>>(&sheet("run")) else { continue };
-            let same = run.email == self.task.email && run.task == self.task.task && run.round < self.task.round;
-            if !same || destination.is_some() && files::read_json::<String>(&sheet(step::DESTINATION)).ok().flatten() != destination {
-                continue;
-            }
-            let verdicts = files::read_json::<Step<Vec<Verdict>>>(&sheet(step::CHECK)).ok().flatten();
-            let own = verdicts.into_iter().flat_map(|s| s.value).filter(|v| v.round.is_none() && v.kind != Kind::Manual);
-            let check = |v: Verdict| if v.kind == Kind::Js { Check::Js(v.check) } else { Check::Text(v.check) };
-            let checks: Vec<Earlier> = own.map(|v| Earlier { round: run.round, check: check(v) }).collect();
-            // The same round was sent again with another nonce: once is enough.
-            if all.get(&run.round).is_none_or(|known| known.len() < checks.len()) {
-                all.insert(run.round, checks);
-            }
-        }
-        let mut known: Vec<Check> = self.task.checks.clone();
-        let mut new = |e: &Earlier| {
-            !known.contains(&e.check) && {
-                known.push(e.check.clone());
-                true
-            }
-        };
-        Ok(all.into_values().flatten().filter(|e| new(e)).collect())
+        let elsewhere = |round: &llm::Earlier| matches!((&round.destination, &destination), (Some(there), Some(here)) if there != here);
+        let rounds: Vec<llm::Earlier> = briefs::before(&self.setup.state, &self.task.email, &self.task.task, self.task.round)?;
+        let all = rounds.into_iter().filter(|round| !elsewhere(round));
+        let all = all.flat_map(|llm::Earlier { round, checks, .. }| checks.into_iter().map(move |check| Earlier { round, check }));
+        let mut known: BTreeSet<String> = self.task.checks.iter().map(|c| c.text().to_owned()).collect();
+        Ok(all.filter(|e| known.insert(e.check.text().to_owned())).collect())
     }
 
     /// The deployed page, looked at once; what differs from the verdict before is told. Nobody waits for it: the evaluator
@@ -257,20 +244,22 @@ impl Walk<'_> {
                 Error::new(Code::State, format!("nothing is known here of a page of run {}", self.task.id())).hint("llmdeploy deploy TASK")
             );
         };
-        let mut options = check::Options { look, live: true, ..self.setup.checks.clone() };
+        let mut live = true;
         // A folder is no server: its files are answered as Pages would.
         let folder = deployment.pages_url.strip_prefix("file://").map(address::percent_decoded);
         let mut contents = FileSet::new();
         let mut url = deployment.pages_url.clone();
         if let Some(folder) = &folder {
-            options.live = false;
+            live = false;
             url = self.setup.forge.address(&self.setup.world, &self.repo, false);
             read_folder(Path::new(folder), "", &mut contents).with_context(|| format!("reading {folder}")).or_code(Code::State)?;
         }
         let mut all: BTreeMap<RelPath, &[u8]> = contents.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
-        let fetched = if folder.is_some() { FileSet::new() } else { self.committed() };
+        // Only who asks for all verdicts is given those that files decide.
+        let fetched = if folder.is_some() || !look { FileSet::new() } else { self.committed() };
         all.extend(fetched.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())));
-        let report = check::judge(&self.setup.world, &Case { task: self.task, earlier: &[], files: &all, url: &url }, &options);
+        let case = Case { task: self.task, earlier: &[], files: &all, url: &url, look, live, no_browser: None };
+        let report = check::judge(&self.setup.world, &case, &self.setup.checks);
         if look {
             self.keep(&report)?;
         }

@@ -139,9 +139,8 @@ impl Walk<'_> {
     /// What earlier rounds asked for; what this one does is kept for later ones.
     fn earlier(&self) -> Result<Vec<Earlier>> {
         let (state, task) = (&self.setup.state, self.task);
-        let checks = task.checks.iter().map(|c| c.text().to_owned()).collect();
         let brief = task.brief[..boundary(&task.brief, KEPT_BRIEF)].to_owned();
-        let this = Earlier { round: task.round, brief, checks };
+        let this = Earlier { round: task.round, brief, checks: task.checks.clone(), destination: self.journal.read(step::DESTINATION)? };
         briefs::keep(state, &task.email, &task.task, task.round, &this)?;
         briefs::before(state, &task.email, &task.task, task.round)
     }

@@ -12,10 +12,11 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use super::Options;
-use crate::ports::process::{self, Children};
+use crate::ports::process;
 
 /// The `DevTools` pipe is on descriptors 3 and 4, where only a shell can put it without `unsafe`. The shell stays: when we are
-/// killed, the browser's input ends and the browser with it, and then the profile is removed.
+/// killed, the browser's input ends and the browser with it, and then the profile is removed. So it is none of the children that are
+/// told to end: it would leave the profile behind.
 const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; exec rm -rf "$HOME""#;
 
 /// How long the end of its processes may take; it is a matter of milliseconds, but on a busy machine.
@@ -27,7 +28,6 @@ const LINES: usize = 12;
 /// A running browser. Dropping it ends it.
 pub struct Process {
     child: Child,
-    children: Children,
     said: Arc<Mutex<VecDeque<String>>>,
     /// Outlives the processes: fields are dropped after `drop`.
     _profile: TempDir,
@@ -53,7 +53,6 @@ pub fn sandbox_is_refused() -> bool {
 /// # Errors
 /// It could not be started. That it ends at once is seen on the pipe.
 pub fn start(
-    children: &Children,
     program: &Path,
     options: &Options,
     gate: Option<SocketAddr>,
@@ -72,10 +71,9 @@ pub fn start(
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     adopt_orphans();
     let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-    children.insert(child.id());
     let said = Arc::new(Mutex::new(VecDeque::new()));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let process = Process { child, children: children.clone(), said: Arc::clone(&said), _profile: profile };
+    let process = Process { child, said: Arc::clone(&said), _profile: profile };
     if let Some(stderr) = stderr {
         std::thread::spawn(move || listen(stderr, &said));
     }
@@ -195,6 +193,5 @@ impl Drop for Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.children.remove(self.child.id());
     }
 }

@@ -1,18 +1,26 @@
 //! The `DevTools` pipe: JSON messages, each ended by a NUL byte, in both directions.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How many messages wait for us before the browser has to. A page that floods its console is slowed down by it.
+/// How many messages wait for us before the browser has to, and how many bytes. A page that floods its console is slowed down by it.
 const WAITING: usize = 4096;
+const WAITING_BYTES: usize = 64 << 20;
+/// A turn of the reader while it waits for us.
+const TURN: Duration = Duration::from_millis(1);
 
 pub struct Pipe {
     outbox: Sender<Vec<u8>>,
-    inbox: Receiver<Value>,
+    inbox: Receiver<(usize, Value)>,
+    /// Bytes that wait to be written, and bytes that wait to be taken in.
+    unsent: Arc<AtomicUsize>,
+    unread: Arc<AtomicUsize>,
 }
 
 /// The browser closed the pipe: it has ended.
@@ -24,11 +32,14 @@ impl Pipe {
     pub fn open(mut to: impl Write + Send + 'static, from: impl Read + Send + 'static) -> Self {
         let (outbox, out) = mpsc::channel::<Vec<u8>>();
         let (into, inbox) = mpsc::sync_channel(WAITING);
+        let (unsent, unread) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (sent, waiting) = (Arc::clone(&unsent), Arc::clone(&unread));
         thread::spawn(move || {
             for message in out {
                 if to.write_all(&message).and_then(|()| to.flush()).is_err() {
                     return;
                 }
+                sent.fetch_sub(message.len(), Ordering::Relaxed);
             }
             // The channel is closed: `to` is dropped, and the browser ends.
         });
@@ -37,15 +48,26 @@ impl Pipe {
             let mut message = Vec::new();
             while from.read_until(0, &mut message).is_ok_and(|n| n > 0) {
                 // What is no JSON would be a fault of the browser's; the answer it was is then found missing.
-                if let Ok(value) = serde_json::from_slice(message.strip_suffix(b"\0").unwrap_or(&message))
-                    && into.send(value).is_err()
-                {
-                    return;
+                if let Ok(value) = serde_json::from_slice(message.strip_suffix(b"\0").unwrap_or(&message)) {
+                    waiting.fetch_add(message.len(), Ordering::Relaxed);
+                    if into.send((message.len(), value)).is_err() {
+                        return;
+                    }
+                }
+                // Ours is the only other one; without it nobody will ever take anything in.
+                while waiting.load(Ordering::Relaxed) > WAITING_BYTES && Arc::strong_count(&waiting) > 1 {
+                    thread::sleep(TURN);
                 }
                 message.clear();
+                message.shrink_to(1 << 20);
             }
         });
-        Self { outbox, inbox }
+        Self { outbox, inbox, unsent, unread }
+    }
+
+    /// Bytes that the browser has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
     }
 
     /// # Errors
@@ -53,6 +75,7 @@ impl Pipe {
     pub fn send(&self, message: &Value) -> Result<(), Closed> {
         let mut bytes = message.to_string().into_bytes();
         bytes.push(0);
+        self.unsent.fetch_add(bytes.len(), Ordering::Relaxed);
         self.outbox.send(bytes).map_err(|_| Closed)
     }
 
@@ -64,7 +87,10 @@ impl Pipe {
         // A message that is there is taken even when the time is up.
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
         match self.inbox.recv_timeout(left) {
-            Ok(message) => Ok(Some(message)),
+            Ok((bytes, message)) => {
+                self.unread.fetch_sub(bytes, Ordering::Relaxed);
+                Ok(Some(message))
+            }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(Closed),
         }

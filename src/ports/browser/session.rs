@@ -1,17 +1,22 @@
 //! A running browser: calls with a deadline, and the events between them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::{ANSWER, Options, START, find, gate, launch, pipe};
-use crate::ports::process::Children;
+
+/// How many bytes may be on their way to the browser, and how long is waited for it to take them in.
+const UNSENT: usize = 32 << 20;
+const DRAIN: Duration = Duration::from_millis(500);
 
 pub struct Browser {
     pipe: pipe::Pipe,
     process: launch::Process,
     last: u64,
+    /// When it last would not take more.
+    waited: Option<Instant>,
 }
 
 /// What comes from the browser.
@@ -28,12 +33,12 @@ impl Browser {
     ///
     /// # Errors
     /// There is none, or it does not start; with what it said.
-    pub fn start(children: &Children, options: &Options) -> anyhow::Result<Self> {
+    pub fn start(options: &Options) -> anyhow::Result<Self> {
         let program = find::browser(options.path.as_deref())?;
         let gate = if options.offline { None } else { Some(gate::open(options.proxy.as_deref())?) };
         let try_once = |sandbox| -> anyhow::Result<Self> {
-            let (process, stdin, stdout) = launch::start(children, &program, options, gate, sandbox)?;
-            let mut browser = Self { pipe: pipe::Pipe::open(stdin, stdout), process, last: 0 };
+            let (process, stdin, stdout) = launch::start(&program, options, gate, sandbox)?;
+            let mut browser = Self { pipe: pipe::Pipe::open(stdin, stdout), process, last: 0, waited: None };
             let until = Instant::now() + START;
             browser
                 .call_browser("Browser.getVersion", &json!({}), until)
@@ -59,6 +64,22 @@ impl Browser {
         }
         self.pipe.send(&message).map_err(|pipe::Closed| self.ended())?;
         Ok(self.last)
+    }
+
+    /// Whether the browser can take in more. It is waited for, but not again and again: a page that asks for more than the browser
+    /// can take would hold up everything else.
+    pub fn takes_more(&mut self) -> bool {
+        let start = Instant::now();
+        if self.waited.is_none_or(|last| start.duration_since(last) > 2 * DRAIN) {
+            while self.pipe.unsent() > UNSENT && start.elapsed() < DRAIN {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let takes = self.pipe.unsent() <= UNSENT;
+        if !takes {
+            self.waited = Some(Instant::now());
+        }
+        takes
     }
 
     /// What comes next, or `None` when nothing has come until then.

@@ -13,6 +13,9 @@ use super::record::{Failure, Record, Why};
 use super::session::{Browser, Incoming};
 use super::{ANSWER, address};
 
+/// What is waiting is taken in for so long after the time is up; a page can send without end.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// A request of the page.
 pub struct Asked<'a> {
     pub method: &'a str,
@@ -55,7 +58,8 @@ pub struct Tab<'a> {
     open: HashMap<(String, String), (String, String)>,
     /// Requests that were refused, by number, with the reason.
     refused: HashMap<String, Why>,
-    sockets: HashSet<String>,
+    /// Web sockets, by session and number.
+    sockets: HashSet<(String, String)>,
     /// Sessions of windows that the page opened, which are closed and reach nothing.
     windows: HashSet<String>,
     awaited: BTreeSet<u64>,
@@ -180,11 +184,14 @@ impl<'a> Tab<'a> {
         }
     }
 
-    /// Handles what comes next; `false` when nothing came until then.
+    /// Handles what comes next; `false` when nothing came until then, or when the page keeps us busy beyond it.
     ///
     /// # Errors
     /// The browser has ended.
     pub fn pump(&mut self, until: Instant) -> anyhow::Result<bool> {
+        if Instant::now() > until + GRACE {
+            return Ok(false);
+        }
         match self.browser.receive(until)? {
             Some(Incoming::Answer { id, result }) => {
                 if self.awaited.remove(&id) {
@@ -215,6 +222,7 @@ impl<'a> Tab<'a> {
             "Target.attachedToTarget" => return self.on_attached(session, params),
             "Target.detachedFromTarget" => {
                 self.workers.remove(text("sessionId"));
+                self.sockets.retain(|(session, _)| session != text("sessionId"));
                 self.open.retain(|(session, _), _| session != text("sessionId"));
                 if text("sessionId") == self.session {
                     self.record.gone.get_or_insert_with(|| "the page closed itself".to_owned());
@@ -251,8 +259,8 @@ impl<'a> Tab<'a> {
             }
             "Network.loadingFinished" => drop(self.open.remove(&(session.to_owned(), text("requestId").to_owned()))),
             "Network.loadingFailed" => self.on_failed(session, params),
-            "Network.webSocketCreated" => drop(self.sockets.insert(text("requestId").to_owned())),
-            "Network.webSocketClosed" => drop(self.sockets.remove(text("requestId"))),
+            "Network.webSocketCreated" => drop(self.sockets.insert((session.to_owned(), text("requestId").to_owned()))),
+            "Network.webSocketClosed" => drop(self.sockets.remove(&(session.to_owned(), text("requestId").to_owned()))),
             "Network.webSocketFrameError" => self.record.console.add(&format!("WebSocket: {}", text("errorMessage"))),
             "Runtime.consoleAPICalled" if matches!(text("type"), "error" | "assert") => {
                 let words: Vec<String> = params["args"].as_array().into_iter().flatten().map(shown).collect();
@@ -324,10 +332,14 @@ impl<'a> Tab<'a> {
         };
         let (reason, why) = match route {
             Route::Answer(answer) => {
-                let headers: Vec<Value> = answer.headers.iter().map(|(k, v)| json!({"name": k, "value": v})).collect();
-                let body = STANDARD.encode(&answer.body);
-                let answer = json!({"requestId": id, "responseCode": answer.status, "responseHeaders": headers, "body": body});
-                return self.browser.send(session, "Fetch.fulfillRequest", &answer).map(drop);
+                // A page that asks for more than the browser can take in is refused the rest.
+                if self.browser.takes_more() {
+                    let headers: Vec<Value> = answer.headers.iter().map(|(k, v)| json!({"name": k, "value": v})).collect();
+                    let body = STANDARD.encode(&answer.body);
+                    let answer = json!({"requestId": id, "responseCode": answer.status, "responseHeaders": headers, "body": body});
+                    return self.browser.send(session, "Fetch.fulfillRequest", &answer).map(drop);
+                }
+                ("Aborted", Why::Failed)
             }
             Route::Network => return self.browser.send(session, "Fetch.continueRequest", &json!({"requestId": id})).map(drop),
             Route::Offline => ("InternetDisconnected", Why::Unreachable),

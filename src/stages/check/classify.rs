@@ -139,12 +139,33 @@ fn parameter(text: &str, task: &Task, url: &str) -> Option<Way> {
     let whole = ["passed", "given", "from", "in the", "provided"].iter().any(|word| lower[..at].contains(word));
     let is_address = ["url", "image", "img", "src", "file"].contains(&name.to_ascii_lowercase().as_str());
     // What is derived from it (a solved text, a date) nobody here can tell.
-    let derived = ["solved", "text of", "result", "solution", "decoded"].iter().any(|word| lower.contains(word));
+    let derived = [
+        "solved",
+        "text of",
+        "result",
+        "solution",
+        "decoded",
+        "error",
+        "spinner",
+        "loading",
+        "dimension",
+        "size",
+        "default",
+        "unless",
+        " no ",
+        "without",
+        "content",
+        "not ",
+        "only ",
+    ]
+    .iter()
+    .any(|word| lower.contains(word));
     if !(shows && whole && is_address) || derived {
         return None;
     }
     let attachment = task.attachments.first()?;
-    let value = format!("{url}{}{}", if task.names(&attachment.name) { "" } else { "assets/" }, attachment.name);
+    // Not quite its address, so that a page that shows it anyhow does not pass.
+    let value = format!("{url}{}{}?given", if task.names(&attachment.name) { "" } else { "assets/" }, attachment.name);
     Some(Way::Shown { parameter: name, value })
 }
 
@@ -192,7 +213,7 @@ mod tests {
         let json = r#"{"email":"e","task":"t","brief":"b","attachments":[{"name":"sample.png","url":"data:,x"}]}"#;
         let task = Task::parse(json.as_bytes()).unwrap();
         let way = |text: &str| plain(text, &task, "https://o.github.io/r/");
-        let value = "https://o.github.io/r/assets/sample.png".to_owned();
+        let value = "https://o.github.io/r/assets/sample.png?given".to_owned();
         assert_eq!(way("Page displays captcha URL passed at ?url=..."), Way::Shown { parameter: "url".to_owned(), value });
         for text in [
             "Page displays solved captcha text from ?url=",

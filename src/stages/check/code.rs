@@ -38,7 +38,22 @@ impl Form {
             "replMode": self == Self::Script, "objectGroup": "checks", "silent": true,
         })
     }
+
+    /// As [`Self::evaluation`], in such a way that it ends where it would change anything. What waits for something is not looked at.
+    #[must_use]
+    pub fn harmless(self, code: &str, limit_ms: u64) -> Value {
+        let expression = match self {
+            Self::Expression => format!("({code}\n)"),
+            Self::Function => format!("(({code}\n)())"),
+            Self::Body => format!("(()=>{{{code}\n}})()"),
+            Self::Script => format!("{{{code}\n}}"),
+        };
+        json!({"expression": expression, "throwOnSideEffect": true, "timeout": limit_ms, "silent": true})
+    }
 }
+
+/// What the engine says of code that would change something.
+const SIDE_EFFECT: &str = "Possible side-effect";
 
 /// What one look at a check has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +85,20 @@ pub fn look(answer: &Result<Value, String>) -> Look {
         return if cut_off { Look::Cut } else { Look::Threw(thrown(details)) };
     }
     value(&result["result"])
+}
+
+/// Reads the answer to [`Form::harmless`]; `None` where the code may change something, or could not be looked at so.
+#[must_use]
+pub fn harmless_look(answer: &Result<Value, String>) -> Option<Look> {
+    let result = answer.as_ref().ok()?;
+    let refused = |text: &str| text.contains(SIDE_EFFECT) || text.starts_with("SyntaxError");
+    let pending = result["result"]["subtype"] == "promise";
+    match look(answer) {
+        Look::Threw(what) if refused(&what) => None,
+        Look::True | Look::False(_) | Look::Threw(_) if pending => None,
+        look @ (Look::True | Look::False(_) | Look::Threw(_)) => Some(look),
+        Look::Cut | Look::Lost | Look::Function(_) => None,
+    }
 }
 
 /// What was thrown, in a line; where in the wrapping says nothing.

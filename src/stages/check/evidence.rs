@@ -132,35 +132,61 @@ pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
 
 /// The host that a failed check may have wanted something of, though it could not be reached.
 ///
-/// A check is only excused where the app could pass it with that host: every id that it names must stand somewhere in the app,
-/// a title must be set by a script.
+/// A check is only excused where the app could pass it with that host: it speaks of the host or of the library, or every id that
+/// it names is spoken of by a script of the app, or of the title where a script sets it.
 #[must_use]
 pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], files: &BTreeMap<RelPath, &[u8]>) -> Option<String> {
     let bare = code::bare(check);
     let styled = ["getComputedStyle", "offset", "getBoundingClientRect", "clientHeight", "clientWidth"].iter().any(|w| bare.contains(w));
-    let matters = |resource: &str| is_needed(resource) || resource == "Stylesheet" && styled;
+    let pictured = ["natural", ".complete", "decode("].iter().any(|w| bare.contains(w));
+    let matters =
+        |resource: &str| is_needed(resource) || resource == "Stylesheet" && styled || matches!(resource, "Image" | "Media") && pictured;
     let failed = record.failures.values().filter(|f| f.why == Why::Unreachable && matters(&f.resource)).map(|f| f.url.as_str());
     let waiting = waiting.iter().filter(|(_, resource)| matters(resource)).map(|(url, _)| url.as_str());
-    let hosts: BTreeSet<&str> = failed.chain(waiting).filter_map(|url| address::parts(url).map(|(_, authority, _)| authority)).collect();
-    let host = hosts.iter().find(|h| check.contains(**h)).or(hosts.first())?;
+    let lost: Vec<(&str, &str)> = failed.chain(waiting).filter_map(|url| address::parts(url).map(|(_, host, path)| (host, path))).collect();
+    let told = |host: &str| check.contains(host);
+    // `typeof marked` and `…/npm/marked@12/marked.min.js`.
+    let library = |path: &str| names_of(&bare).any(|name| name.len() > 1 && has_word(&path.to_lowercase(), &name.to_lowercase()));
+    if let Some((host, _)) = lost.iter().find(|(host, path)| told(host) || library(path)) {
+        return Some((*host).to_owned());
+    }
+    let (host, _) = lost.first()?;
+    if pictured || styled {
+        return Some((*host).to_owned());
+    }
     let sources: Vec<std::borrow::Cow<'_, str>> =
         files.iter().filter(|(path, _)| is_source(path.as_str())).map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect();
-    let mentioned = |word: &str| sources.iter().any(|s| has_word(s, word));
-    // What asks for the source of the page gets it without any host.
-    let of_source = ["script", "link", "meta", "style"];
-    let asks_source = code::Literals::of(check).any(|l| {
-        (l.before.trim_end().ends_with("querySelector(") || l.before.trim_end().ends_with("querySelectorAll("))
-            && of_source.iter().any(|e| l.text.starts_with(e))
-    });
-    let titled = !bare.contains("document.title") || sources.iter().any(|s| s.contains(".title"));
-    let excusable = !asks_source && titled && code::ids(check).iter().all(|id| mentioned(id));
+    let scripted = |id: &str| sources.iter().any(|s| is_spoken_of(s, id));
+    let ids = code::ids(check);
+    let titled = bare.contains("document.title") && sources.iter().any(|s| s.contains(".title"));
+    let excusable = ids.iter().all(|id| scripted(id)) && (titled || !ids.is_empty());
     excusable.then(|| (*host).to_owned())
 }
 
+/// The names in code, without the language's own and those of a page.
+fn names_of(bare: &str) -> impl Iterator<Item = &str> {
+    let known = "typeof function document window return const let var await async true false null undefined length";
+    bare.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+        .filter(move |w| w.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$') && !known.split(' ').any(|k| k == *w))
+}
+
 /// Whether an id stands in a text as a word of its own: `total` is not in `total-sales`.
-fn has_word(text: &str, word: &str) -> bool {
+pub fn has_word(text: &str, word: &str) -> bool {
+    words_at(text, word).next().is_some()
+}
+
+/// Whether an id stands in a text other than as the `id` of an element.
+fn is_spoken_of(text: &str, id: &str) -> bool {
+    words_at(text, id).any(|at| {
+        let before = text[..at].trim_end_matches(['"', '\'', ' ']);
+        !before.strip_suffix('=').is_some_and(|b| b.trim_end().ends_with("id"))
+    })
+}
+
+fn words_at<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+    let whole = move |at: &usize| !text[..*at].ends_with(part) && !text[at + word.len()..].starts_with(part);
+    text.match_indices(word).map(|(at, _)| at).filter(whole)
 }
 
 fn is_source(path: &str) -> bool {

@@ -49,12 +49,6 @@ pub struct Options {
     pub browser: browser::Options,
     /// `--check-timeout`: how long the checks of a page are given.
     pub timeout: Duration,
-    /// Open the page even where no check needs it, for what it tells.
-    pub look: bool,
-    /// The page is there: ask for it rather than serving the files.
-    pub live: bool,
-    /// Why the browser did not start a moment ago; it is not tried again.
-    pub no_browser: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +63,9 @@ pub struct Verdict {
     /// The earlier round that the check comes from; `None`: it is the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<u64>,
+    /// No page can pass it; the detail says why. Not on record: only who mends the app wants to know.
+    #[serde(skip)]
+    pub unsatisfiable: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,14 +85,11 @@ pub enum Status {
     Skipped,
 }
 
-/// The detail of a check that no page can pass begins so.
-pub const UNSATISFIABLE: &str = "unsatisfiable";
-
 impl Verdict {
     /// Whether it failed for a reason that another app could mend.
     #[must_use]
     pub fn is_mendable(&self) -> bool {
-        self.status == Status::Failed && !self.detail.as_deref().is_some_and(|d| d.starts_with(UNSATISFIABLE))
+        self.status == Status::Failed && !self.unsatisfiable
     }
 }
 
@@ -115,6 +109,12 @@ pub struct Case<'a> {
     pub files: &'a BTreeMap<RelPath, &'a [u8]>,
     /// The address it has or is going to have, ending in a slash.
     pub url: &'a str,
+    /// Open the page even where no check needs it, for what it tells.
+    pub look: bool,
+    /// The page is there: ask for it rather than serving the files.
+    pub live: bool,
+    /// Why the browser did not start a moment ago; it is not tried again.
+    pub no_browser: Option<String>,
 }
 
 /// What came of it.
@@ -191,7 +191,8 @@ pub fn unjudged(task: &Task, off: bool) -> Vec<Verdict> {
 const MANUAL: &str = "for a person to judge";
 
 fn blank(check: &Check, kind: Kind, round: Option<u64>) -> Verdict {
-    Verdict { check: check.text().to_owned(), kind, status: Status::Skipped, detail: None, live: None, round }
+    let check = check.text().to_owned();
+    Verdict { check, kind, status: Status::Skipped, detail: None, live: None, round, unsatisfiable: false }
 }
 
 /// Judges an app.
@@ -201,19 +202,23 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
         return Report { verdicts: unjudged(case.task, true), ..Report::default() };
     }
     let own = case.task.checks.iter().map(|c| (c, None));
-    let all: Vec<(&Check, Option<u64>)> = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round)))).collect();
-    let mut ways: Vec<Way> = all.iter().map(|(check, _)| classify::way(check, case.task, case.url)).collect();
+    let all = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round))));
+    let judged = all.map(|(check, round)| (check, round, classify::way(check, case.task, case.url)));
+    // What a person was to judge in an earlier round is not asked of anybody again.
+    let (all, mut ways): (Vec<(&Check, Option<u64>)>, Vec<Way>) =
+        judged.filter(|(_, round, way)| round.is_none() || *way != Way::Person).map(|(check, round, way)| ((check, round), way)).unzip();
     let mut report =
         Report { verdicts: all.iter().zip(&ways).map(|((c, round), way)| blank(c, way.kind(), *round)).collect(), ..Report::default() };
-    if options.look || ways.iter().any(|w| w.kind() == Kind::Js) {
-        let site = Site::new(case.files, case.url, options.browser.offline, options.live);
+    let needed = ways.iter().any(|w| w.kind() == Kind::Js);
+    if case.look || needed {
+        let site = Site::new(case.files, case.url, options.browser.offline, case.live);
         let start = browser::Options { allowed: site.direct(), ..options.browser.clone() };
-        let browser = match &options.no_browser {
+        let browser = match &case.no_browser {
             Some(why) => Err(anyhow::anyhow!("{why}")),
-            None => Browser::start(&world.children, &start),
+            None => Browser::start(&start),
         };
         report.started = browser.is_ok();
-        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &mut ways, &mut report)) {
+        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &site, &mut ways, &mut report)) {
             let why = format!("{e:#}");
             let started = report.started;
             for (verdict, _) in
@@ -223,7 +228,8 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
                 verdict.status = if started { Status::Unknown } else { Status::Skipped };
                 verdict.detail = Some(why.clone());
             }
-            world.progress.warn(&format!("the checks that need a browser were not made: {why}"));
+            let what = if needed { "the checks that need a browser were not made" } else { "the page was not opened" };
+            world.progress.warn(&format!("{what}: {why}"));
             report.no_browser = Some(why);
         }
     }
@@ -253,18 +259,25 @@ pub fn finding(verdict: &Verdict) -> String {
 }
 
 /// One page per address: the plain one, and one for each parameter that a check is about.
-fn in_browser(browser: &mut Browser, case: &Case<'_>, options: &Options, ways: &mut [Way], report: &mut Report) -> anyhow::Result<()> {
-    let site = Site::new(case.files, case.url, options.browser.offline, options.live);
+fn in_browser(
+    browser: &mut Browser,
+    case: &Case<'_>,
+    options: &Options,
+    site: &Site<'_>,
+    ways: &mut [Way],
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let plain: Vec<usize> = (0..ways.len()).filter(|n| matches!(ways.get(*n), Some(Way::Js { .. }))).collect();
     let mut items: Vec<Item> = plain.iter().filter_map(|n| ways.get(*n)).filter_map(code_of).map(|code| Item::new(&code)).collect();
-    let mut scene = Scene { case, options, site: &site, url: case.url.to_owned(), first: true };
+    let mut scene = Scene { case, options, site, url: case.url.to_owned(), first: true };
     let verdicts = scene.play(browser, &mut items, report)?;
-    for ((n, item), (status, detail)) in plain.iter().zip(&items).zip(verdicts) {
+    for ((n, item), judged) in plain.iter().zip(&items).zip(verdicts) {
         let (Some(way), Some(verdict)) = (ways.get_mut(*n), report.verdicts.get_mut(*n)) else { continue };
         match (&item.state, &way) {
             // It only looked like code.
             (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, case.task, case.url),
-            _ => (verdict.status, verdict.detail) = (status, detail),
+            (_, Way::Js { said: false, .. }) if item.is_about_nothing() => *way = classify::plain(&verdict.check, case.task, case.url),
+            _ => judged.into_verdict(verdict),
         }
     }
     for n in 0..ways.len() {
@@ -274,8 +287,8 @@ fn in_browser(browser: &mut Browser, case: &Case<'_>, options: &Options, ways: &
             value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
         scene = Scene { url: format!("{}?{parameter}={value}", case.url), first: false, ..scene };
         let verdict = scene.play(browser, &mut items, report)?.pop();
-        if let (Some(target), Some((status, detail))) = (report.verdicts.get_mut(n), verdict) {
-            (target.status, target.detail) = (status, detail);
+        if let (Some(target), Some(judged)) = (report.verdicts.get_mut(n), verdict) {
+            judged.into_verdict(target);
         }
     }
     Ok(())
@@ -293,6 +306,19 @@ fn code_of(way: &Way) -> Option<String> {
     }
 }
 
+/// What came of a check in the browser.
+struct Judged {
+    status: Status,
+    detail: Option<String>,
+    unsatisfiable: bool,
+}
+
+impl Judged {
+    fn into_verdict(self, verdict: &mut Verdict) {
+        (verdict.status, verdict.detail, verdict.unsatisfiable) = (self.status, self.detail, self.unsatisfiable);
+    }
+}
+
 struct Scene<'a> {
     case: &'a Case<'a>,
     options: &'a Options,
@@ -304,13 +330,13 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     /// Opens the page and gives the verdicts on the items.
-    fn play(&self, browser: &mut Browser, items: &mut [Item], report: &mut Report) -> anyhow::Result<Vec<(Status, Option<String>)>> {
+    fn play(&self, browser: &mut Browser, items: &mut [Item], report: &mut Report) -> anyhow::Result<Vec<Judged>> {
         let name = format!("_{}", random_word()?);
         let script = format!("{}({name:?});", include_str!("watch.js").trim_end());
         let mut tab = Tab::open(browser, self.site, &script)?;
         page::compile(&mut tab, items)?;
-        let ending = page::look(&mut tab, &self.url, &name, items, self.options.timeout)?;
-        let reachable = tab.record.gone.is_none() && !ending.blocked;
+        let blocked = page::look(&mut tab, &self.url, &name, items, self.options.timeout)?;
+        let reachable = tab.record.gone.is_none() && !blocked;
         let values = if reachable { page::values(&mut tab, items)? } else { Vec::new() };
         let content = if reachable { evidence::content(&mut tab)? } else { evidence::Content::default() };
         if self.first && reachable {
@@ -322,21 +348,22 @@ impl Scene<'_> {
         if self.first {
             let dead = evidence::dead_links(&content, self.site);
             let page = evidence::page(&record, &dead);
-            report.faults = evidence::faults(&record, &page, ending.blocked);
+            report.faults = evidence::faults(&record, &page, blocked);
             report.attempts = record.attempts.told().into_iter().map(|what| format!("the page tried: {what}")).collect();
             report.cut_off = evidence::cut_off(&record);
             report.page = Some(page);
         }
         let verdict = |(n, item): (usize, &Item)| {
             if item.state == State::Passed {
-                return (Status::Passed, None);
+                return Judged { status: Status::Passed, detail: None, unsatisfiable: false };
             }
-            let reason = page::reason(item, record.gone.as_deref(), ending.blocked);
-            if let State::Invalid(why) = &item.state {
-                return (Status::Failed, Some(format!("{UNSATISFIABLE}: {why}")));
-            }
-            if let Some(why) = evidence::unsatisfiable(&item.code, &reason) {
-                return (Status::Failed, Some(format!("{UNSATISFIABLE}: {why}")));
+            let reason = page::reason(item, record.gone.as_deref(), blocked);
+            let never = match &item.state {
+                State::Invalid(why) => Some(why.clone()),
+                _ => evidence::unsatisfiable(&item.code, &reason),
+            };
+            if let Some(why) = never {
+                return Judged { status: Status::Failed, detail: Some(format!("unsatisfiable: {why}")), unsatisfiable: true };
             }
             let mut parts = vec![reason];
             parts.extend(values.get(n).cloned().flatten());
@@ -344,9 +371,9 @@ impl Scene<'_> {
             parts.extend(record.left_for.iter().map(|url| format!("the page left for {url}")));
             if let Some(host) = evidence::unreachable(&item.code, &record, &waiting, self.case.files) {
                 parts.insert(0, format!("{host} could not be reached"));
-                return (Status::Unknown, Some(parts.join("; ")));
+                return Judged { status: Status::Unknown, detail: Some(parts.join("; ")), unsatisfiable: false };
             }
-            (Status::Failed, Some(parts.join("; ")))
+            Judged { status: Status::Failed, detail: Some(parts.join("; ")), unsatisfiable: false }
         };
         Ok(items.iter().enumerate().map(verdict).collect())
     }

@@ -42,10 +42,12 @@ impl<'a> Site<'a> {
         (self.live && address::is_local_host(address::host(&self.authority))).then(|| self.authority.clone())
     }
 
-    /// The status that a link to this URL would get; `None` for one that leads elsewhere.
+    /// The status that a link to this URL would get; `None` for one that leads elsewhere, be it to another project of the owner's.
     #[must_use]
     pub fn status(&self, url: &str) -> Option<u16> {
-        (!self.live && self.is_home(url)).then(|| self.answer(url).status)
+        let path = address::parts(url).map_or("/", |(_, _, path)| path);
+        let inside = path.starts_with(&self.prefix) || path == self.prefix.trim_end_matches('/');
+        (!self.live && self.is_home(url) && inside).then(|| self.answer(url).status)
     }
 
     fn answer(&self, url: &str) -> Answer {
@@ -97,7 +99,9 @@ impl Host for Site<'_> {
 }
 
 fn file(status: u16, name: &str, bytes: &[u8]) -> Answer {
-    Answer { status, headers: headers(media_type(name)), body: bytes.to_vec() }
+    let mut headers = headers(media_type(name));
+    headers.push(("Content-Length".to_owned(), bytes.len().to_string()));
+    Answer { status, headers, body: bytes.to_vec() }
 }
 
 fn headers(media_type: &str) -> Vec<(String, String)> {

@@ -1,6 +1,7 @@
 // Knows what the page still has in hand. Timers and frames go through proxies of the browser's own functions, so that the
 // page sees no difference; a twin of each timer notes that it is over. NAME and the argument are filled in by the caller.
 ((name) => {
+  const WHILE = 6000;
   const own = globalThis, due = new Map(), every = new Map(), frames = new Set();
   const { setTimeout: later, requestAnimationFrame: frame, requestIdleCallback: rest, performance: clock } = own;
   const call = Reflect.apply, now = () => call(Performance.prototype.now, clock, []);
@@ -78,9 +79,12 @@
         try {
           soonest = Math.min(soonest, own[n][name] ? own[n][name]() : Infinity);
         } catch {
-          // Another origin's, which cannot be asked.
+          // Another origin's, which cannot be asked: it is given a while.
+          if (now() < WHILE) return 0;
         }
       }
+      // What an image animates by itself, with events, is seen nowhere.
+      if (now() < WHILE && document.querySelector('animate, animateTransform, animateMotion, set')) return 0;
       for (const at of due.values()) soonest = Math.min(soonest, Math.max(0, at - now()));
       for (const ms of every.values()) soonest = Math.min(soonest, ms);
       return soonest;

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::license::mit;
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;

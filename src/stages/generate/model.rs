@@ -85,7 +85,7 @@ fn earlier(world: &World, task: &Task, brief: &Brief<'_>) -> Result<(Vec<Earlier
         let told = text(0).map(|readme| template::briefs(&String::from_utf8_lossy(readme))).unwrap_or_default();
         for round in page.unwrap_or_default().into_iter().chain(told) {
             if !all.iter().any(|e| e.round == round.round) {
-                all.push(Earlier { round: round.round, brief: round.brief, checks: vec![] });
+                all.push(Earlier { round: round.round, brief: round.brief, checks: vec![], destination: None });
             }
         }
     }

@@ -19,6 +19,9 @@ pub struct Judgement {
     /// How many of the task's checks it passes, and how many of earlier rounds'.
     pub passed: usize,
     pub kept: usize,
+    /// Something was missing that may be there next time, such as a browser: not to be kept.
+    #[serde(skip)]
+    pub provisional: bool,
     /// The page as a window of 1280 × 800 shows it: a PNG.
     #[serde(skip)]
     pub picture: Option<Vec<u8>>,
@@ -54,6 +57,9 @@ pub fn kept(calls: &Path, draft: &Draft<'_>, judge: impl FnOnce() -> Result<Judg
         return Ok(Judgement { picture: std::fs::read(picture).ok(), ..known });
     }
     let new = judge()?;
+    if new.provisional {
+        return Ok(new);
+    }
     files::make_dir(calls)?;
     files::make_dir(&dir)?;
     if let Some(bytes) = &new.picture {
@@ -103,7 +109,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let none = std::collections::BTreeSet::new();
         let draft = Draft { files: [(crate::values::RelPath::parse("index.html").unwrap(), b"x".as_slice())].into(), deleted: &none };
-        let made = Judgement { findings: vec![Finding::grave("at 12:03:04")], passed: 1, kept: 2, picture: Some(b"png".to_vec()) };
+        let made = Judgement {
+            findings: vec![Finding::grave("at 12:03:04")],
+            passed: 1,
+            kept: 2,
+            provisional: false,
+            picture: Some(b"png".to_vec()),
+        };
         let first = kept(dir.path(), &draft, || Ok(made.clone())).unwrap();
         let again = kept(dir.path(), &draft, || panic!("it is on record")).unwrap();
         assert_eq!((&first, &again), (&made, &made));

@@ -43,7 +43,7 @@ use crate::ports::llm::{Answer, Endpoint};
 use crate::secret::Secret;
 use crate::stages::ground::Base;
 use crate::stages::required::{self, Required};
-use crate::stages::task::Task;
+use crate::stages::task::{Check, Task};
 use crate::values::RelPath;
 
 /// How often the rest of an answer that was cut off is asked for.
@@ -84,7 +84,10 @@ pub type Judge<'a> = dyn Fn(&Draft<'_>) -> Result<Judgement> + 'a;
 pub struct Earlier {
     pub round: u64,
     pub brief: String,
-    pub checks: Vec<String>,
+    pub checks: Vec<Check>,
+    /// Where it went; `None` where it was only previewed.
+    #[serde(default)]
+    pub destination: Option<String>,
 }
 
 /// What the app is made from and for.
@@ -155,7 +158,6 @@ fn first(context: &Context<'_>, required: &Required) -> Result<Talk> {
         }
         None => vec![],
     };
-    let earlier: Vec<_> = context.earlier.iter().map(|e| (e.round, e.brief.clone(), e.checks.clone())).collect();
     Ok(Talk::new(&Material {
         task: context.task,
         repo: context.repo,
@@ -163,7 +165,7 @@ fn first(context: &Context<'_>, required: &Required) -> Result<Talk> {
         attachments: &context.attachments,
         deployed: &deployed,
         template_page: context.template_page,
-        earlier: &earlier,
+        earlier: &context.earlier,
         fetch: context.model.fetch,
     }))
 }

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::fetch;
 use super::findings::{Finding, how_judged};
 use super::material;
+use super::{Earlier, fetch};
 use crate::ports::llm::{Image, Message, Role};
 use crate::stages::required::Required;
 use crate::stages::task::Task;
@@ -43,8 +43,7 @@ pub struct Material<'a> {
     pub deployed: &'a [(String, Vec<u8>)],
     /// The page was made by the template, not by a model or a person.
     pub template_page: bool,
-    /// Round, brief and checks of each earlier round.
-    pub earlier: &'a [(u64, String, Vec<String>)],
+    pub earlier: &'a [Earlier],
     pub fetch: bool,
 }
 
@@ -213,10 +212,10 @@ fn first(material: &Material<'_>) -> String {
     }
     if !material.earlier.is_empty() {
         out.push_str("\n## Earlier rounds\n\nWhat they asked for must still hold, except where the brief above changes it:\n\n");
-        for (round, brief, checks) in material.earlier {
+        for Earlier { round, brief, checks, .. } in material.earlier {
             let _ = writeln!(out, "### Round {round}\n\n{}\n", brief.trim_end());
             for check in checks {
-                let _ = writeln!(out, "- check: {check}");
+                let _ = writeln!(out, "- check: {}", check.text());
             }
         }
     }
