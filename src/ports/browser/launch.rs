@@ -16,8 +16,8 @@ use crate::ports::process;
 
 /// The `DevTools` pipe is on descriptors 3 and 4, where only a shell can put it without `unsafe`. The shell stays: when we are
 /// killed, the browser's input ends and the browser with it, and then the profile is removed. So it is none of the children that are
-/// told to end: it would leave the profile behind.
-const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; exec rm -rf "$HOME""#;
+/// told to end: it would leave the profile behind. Twice, for the last of the browser's processes may still be writing.
+const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; rm -rf "$HOME"; sleep 1; exec rm -rf "$HOME""#;
 
 /// How long the end of its processes may take; it is a matter of milliseconds, but on a busy machine.
 const GONE: Duration = Duration::from_secs(5);
@@ -29,8 +29,7 @@ const LINES: usize = 12;
 pub struct Process {
     child: Child,
     said: Arc<Mutex<VecDeque<String>>>,
-    /// Outlives the processes: fields are dropped after `drop`.
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Process {
@@ -73,7 +72,7 @@ pub fn start(
     let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
     let said = Arc::new(Mutex::new(VecDeque::new()));
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let process = Process { child, said: Arc::clone(&said), _profile: profile };
+    let process = Process { child, said: Arc::clone(&said), profile };
     if let Some(stderr) = stderr {
         std::thread::spawn(move || listen(stderr, &said));
     }
@@ -193,5 +192,12 @@ impl Drop for Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // With nobody left to write to it; what cannot be removed now is tried once more when the field is dropped.
+        for _ in 0..5 {
+            if std::fs::remove_dir_all(self.profile.path()).is_ok() || !self.profile.path().exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }

@@ -105,7 +105,11 @@ impl<'a> Tab<'a> {
         }
         tab.send("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}))?;
         tab.send("Emulation.setFocusEmulationEnabled", &json!({"enabled": true}))?;
-        let tree = tab.call("Page.getFrameTree", &json!({}), ANSWER)?.map_err(|e| anyhow!("the browser opens no page: {e}"))?;
+        let tree = match tab.call("Page.getFrameTree", &json!({}), ANSWER)? {
+            Ok(tree) => tree,
+            Err(e) if e == "no answer" => return Err(tab.browser.hung("Page.getFrameTree")),
+            Err(e) => return Err(anyhow!("the browser opens no page: {e}")),
+        };
         tree["frameTree"]["frame"]["id"].as_str().unwrap_or_default().clone_into(&mut tab.frame);
         Ok(tab)
     }
