@@ -158,7 +158,7 @@ pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], f
 }
 
 /// Whether an id stands in a text as a word of its own: `total` is not in `total-sales`.
-fn has_word(text: &str, word: &str) -> bool {
+pub(super) fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
     text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
 }

@@ -1,7 +1,7 @@
 //! What is said of a file: "is valid JSON", "contains exactly three words", "must not be committed".
 
 use super::lex::Token;
-use super::{Claim, Format, Noun, THERE, files, is_place, keys, skip};
+use super::{Claim, Format, Noun, THERE, Wants, files, is_place, keys, skip};
 use crate::stages::count;
 use crate::stages::required;
 use crate::stages::task::Task;
@@ -107,7 +107,12 @@ pub fn claims(about: &About<'_>, part: &[Token<'_>]) -> Option<Vec<Claim>> {
     let (negative, verb, rest) = verb(part)?;
     match about.noun {
         Noun::WordCount => return words(about, negative, rest, true),
-        Noun::Keys => return if negative { None } else { keys::claims(about, rest, true) },
+        Noun::Length => return words(about, negative, rest, false),
+        // "keys are sorted", "fields match schema.json" and "fields contain no spaces" name none.
+        Noun::Keys => {
+            let include = !negative && part.iter().any(|t| t.is("include includes"));
+            return include.then(|| keys::claims(about, rest, true))?;
+        }
         Noun::Whole => {}
     }
     match verb {
@@ -134,10 +139,8 @@ fn there(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
         let others = rest.iter().all(|t| t.is("as-is unchanged unmodified verbatim as is") || is_place(&[*t]));
         return if others && !negative { same(about) } else { None };
     }
-    // A page where something was published, or a workflow that has run, is more than files.
-    let elsewhere = rest.iter().any(|t| t.is("pages site deployed published"));
     let claim = if negative { Claim::Absent } else { Claim::Exists };
-    (is_place(rest) && !elsewhere).then(|| vec![claim(about.own())])
+    is_place(rest).then(|| vec![claim(about.own())])
 }
 
 fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
@@ -160,7 +163,8 @@ fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim
 fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let lead = "a an valid well-formed wellformed parseable parsable proper correct syntactically correctly formatted formed";
     let (before, after) = rest.split_at(rest.len() - skip(rest, lead).len());
-    let said = before.iter().any(|t| !t.is("a an"));
+    // "is correct" is said of what stands in it.
+    let said = before.iter().any(|t| t.is("valid well-formed wellformed parseable parsable"));
     let formats = [("json", Format::Json), ("svg", Format::Svg), ("xml", Format::Xml), ("csv", Format::Csv)];
     let (format, rest) = match after {
         [first, rest @ ..] => (formats.iter().find(|(name, _)| first.is(name)).map(|(_, f)| *f)?, rest),
@@ -168,11 +172,18 @@ fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
         [] if said => (formats.iter().find(|(name, _)| about.ends(&format!(".{name}"))).map(|(_, f)| *f)?, after),
         [] => return None,
     };
-    let trail = "file document image data markup content format object syntax graphic drawing successfully without errors";
-    let rest = skip(rest, trail);
     let mut claims = vec![Claim::Valid { file: about.own(), format }];
+    let rest = match rest {
+        // "is a JSON array" is more than that it is JSON.
+        [kind, rest @ ..] if format == Format::Json && kind.is("object array list") => {
+            claims.extend(keys::kind(*kind).map(|kind| Claim::Key { file: about.own(), path: Vec::new(), wants: Wants::Kind(kind) }));
+            rest
+        }
+        _ => skip(rest, "file document image data markup content format syntax graphic drawing successfully without errors"),
+    };
     match rest {
         [] => {}
+        [with, rest @ ..] if with.is("with containing having") && format == Format::Csv => claims.extend(keys::columns(about, rest)?),
         // "valid JSON with keys a and b"
         [with, rest @ ..] if with.is("with containing having") => claims.extend(keys::claims(about, rest, false)?),
         _ => return None,
@@ -305,19 +316,25 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
 
 /// "contains "x"", "does not contain the typo "x"": nothing but a few words beside the quotation.
 fn quoted(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
-    let fillers = "the typo typos string strings text texts word words phrase phrases a an and or literal line misspelling any section sections heading headings exact both term terms sentence substring either neither nor";
+    let fillers = "the typo typos string strings text texts word words phrase phrases a an and or literal misspelling any section sections heading headings exact both term terms sentence substring either neither nor";
     let texts: Vec<&str> = rest.iter().filter_map(|t| if let Token::Quoted(q) = t { Some(*q) } else { None }).collect();
     let plain = rest.iter().all(|t| matches!(t, Token::Quoted(q) if !q.is_empty()) || *t == Token::Comma || t.is(fillers));
     // "has a "Setup" section" is said of a text; what a page or a program has is not what stands in it.
     let sections = rest.iter().any(|t| t.is("section sections heading headings"));
-    let said = verb == Verb::Contain || negative || sections && (about.ends(".md") || about.ends(".txt"));
+    let text = about.ends(".md") || about.ends(".txt") || about.ends("readme");
+    let said = if sections { !negative && text } else { verb == Verb::Contain || negative };
     let any_of = !negative && rest.iter().any(|t| t.is("or either any"));
     if texts.is_empty() || !plain || !said || any_of {
         return None;
     }
+    let word = rest.iter().any(|t| t.is("word words term terms"));
     let claim = |text: &str| {
         let (file, text) = (about.own(), text.to_owned());
-        if negative { Claim::Lacks { file, text } } else { Claim::Contains { file, text } }
+        match (sections, negative) {
+            (true, _) => Claim::Section { file, text },
+            (_, true) => Claim::Lacks { file, text, word },
+            _ => Claim::Contains { file, text, word },
+        }
     };
     Some(texts.into_iter().map(claim).collect())
 }
