@@ -27,33 +27,35 @@ pub struct List {
     pub doubtful: bool,
 }
 
-/// The list that all these words are, noun included. `named`: the noun stood before them.
-pub fn list(all: &[Token<'_>], nouns: &str, named: bool) -> Option<List> {
-    let all = skip(all, BEFORE);
+/// The list that all these words are, noun included. `said`: the noun stood before them.
+pub fn list(text: &[Token<'_>], nouns: &str, said: bool) -> Option<List> {
+    let all = skip(text, BEFORE);
     let (noun, after) = match all {
         [noun, after @ ..] if noun.is(nouns) => (Some(*noun), after),
         _ => (None, all),
     };
-    if noun.is_none() && !named {
+    if noun.is_none() && !said {
         return match after {
-            [before @ .., noun] if noun.is(nouns) => before_noun(before),
+            [before @ .., noun] if noun.is(nouns) => {
+                before_noun(before, text.first().is_some_and(|t| t.is("a an the")) && !noun.is(PLURAL))
+            }
             // "max.val and max.fy" look like nothing else.
             _ => Some(List { names: names(after).filter(|all| all.iter().all(|(n, _)| n.contains('.')))?, doubtful: false }),
         };
     }
     let called = skip(after, "named called");
-    let said = called.len() < after.len();
+    let introduced = called.len() < after.len();
     let (colon, rest) = match called {
         [Token::Colon, rest @ ..] => (true, rest),
         _ => (false, called),
     };
     let names = names(rest)?;
-    let plural = named || noun.is_some_and(|n| n.is(PLURAL));
+    let plural = said || noun.is_some_and(|n| n.is(PLURAL));
     let lone = |name: &str| Token::Word(name).is(COMPOUND) || name.ends_with('s');
     let fits = match names.as_slice() {
-        _ if colon || said => true,
+        _ if colon || introduced => true,
         // "has keys sorted"
-        [(name, kind)] if plural => kind.is_some() || is_identifier(name) || named && !is_suspicious(name),
+        [(name, kind)] if plural => kind.is_some() || is_identifier(name) || said && !is_suspicious(name),
         // "has key facts", "has a header row"
         [(name, kind)] => kind.is_some() || is_identifier(name) || !lone(name) && !is_suspicious(name),
         // "has key facts and figures"
@@ -63,12 +65,12 @@ pub fn list(all: &[Token<'_>], nouns: &str, named: bool) -> Option<List> {
     fits.then_some(List { names, doubtful: false })
 }
 
-/// "has name and items fields"; a lone word there is an adjective unless it cannot be.
-fn before_noun(before: &[Token<'_>]) -> Option<List> {
+/// "has name and items fields", "has an id field" (`single`); any other lone word there is an adjective unless it cannot be.
+fn before_noun(before: &[Token<'_>], single: bool) -> Option<List> {
     let names = names(before)?;
     let typed = names.iter().any(|(name, typed)| typed.is_some() || kind(Token::Word(name)).is_some());
     let sure = names.iter().any(|(name, _)| is_identifier(name));
-    let several = names.len() > 1 && !names.iter().all(|(name, _)| is_suspicious(name));
+    let several = (names.len() > 1 || single) && !names.iter().all(|(name, _)| is_suspicious(name));
     (!typed && (sure || several)).then_some(List { names, doubtful: !sure })
 }
 

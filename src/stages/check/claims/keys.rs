@@ -37,9 +37,16 @@ struct Lead {
 /// "exactly these two keys …"
 fn lead<'t, 'a>(all: &'t [Token<'a>]) -> (Lead, &'t [Token<'a>]) {
     let before = skip(all, BEFORE);
+    if let [at, least, rest @ ..] = before
+        && at.is("at")
+        && least.is("least")
+    {
+        return (Lead { exact: false, count: None }, rest);
+    }
     let rest = skip(before, "exactly only just precisely");
     let exact = rest.len() < before.len();
-    let rest = skip(rest, BEFORE);
+    // "a name field": the article is still of use.
+    let rest = if exact { skip(rest, BEFORE) } else { all };
     if let [Token::Word(w), after @ ..] = rest
         && exact
         && let Some(n) = count::number(&w.to_lowercase())
@@ -53,9 +60,9 @@ fn any_quoted(all: &[Token<'_>]) -> bool {
     all.iter().any(|t| matches!(t, Token::Quoted(_)))
 }
 
-/// "has columns a, b and c", "has exactly the columns "a" and "b"".
-pub fn columns(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
-    if !rest.iter().any(|t| t.is(COLUMNS)) {
+/// "has columns a, b and c", "has exactly the columns "a" and "b"". `said`: that columns follow is said already.
+pub fn columns(about: &About<'_>, rest: &[Token<'_>], said: bool) -> Option<Vec<Claim>> {
+    if !said && !rest.iter().any(|t| t.is(COLUMNS)) {
         return None;
     }
     let (lead, rest) = lead(rest);
@@ -72,7 +79,7 @@ pub fn columns(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
         }
         (names, false)
     } else {
-        let list = bare::list(rest, COLUMNS, false)?;
+        let list = bare::list(rest, COLUMNS, said)?;
         let typed = list.names.iter().any(|(_, kind)| kind.is_some());
         ((!typed).then_some(list.names.into_iter().map(|(name, _)| name).collect())?, list.doubtful)
     };
@@ -87,17 +94,17 @@ pub fn columns(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     Some(vec![Claim::Columns { file: about.own(), names, how }])
 }
 
-/// `named`: that keys follow is said already.
-pub fn claims(about: &About<'_>, rest: &[Token<'_>], named: bool) -> Option<Vec<Claim>> {
+/// `said`: that keys follow is said already.
+pub fn claims(about: &About<'_>, rest: &[Token<'_>], said: bool) -> Option<Vec<Claim>> {
     if !about.ends(".json") {
         return None;
     }
     let (lead, rest) = lead(rest);
     let (entries, sure) = if any_quoted(rest) {
-        (quoted(rest)?, named || rest.iter().any(|t| t.is(KEYS)))
+        (quoted(rest)?, said || rest.iter().any(|t| t.is(KEYS)))
     } else {
-        let list = bare::list(rest, KEYS, named)?;
-        let entry = |(name, kind): (String, _)| Entry { path: name.split('.').map(str::to_owned).collect(), kind, value: None };
+        let list = bare::list(rest, KEYS, said)?;
+        let entry = |(name, kind)| Entry { path: vec![name], kind, value: None };
         (list.names.into_iter().map(entry).collect(), !list.doubtful)
     };
     let nested = entries.iter().any(|e| e.path.len() > 1 || e.path.iter().any(|p| p.contains('.')));

@@ -146,7 +146,7 @@ pub fn read(text: &str, task: &Task) -> Option<Vec<Claim>> {
 /// Words of which a sentence about the licence, and nothing else, is made.
 const OF_LICENCE: &str = "repo repository has have an a the mit license licence licensed mit-licensed file exists exist is are contains \
     contain includes include text full complete present in at root of under there included valid proper standard github project with \
-    and must should be as on committed added top level top-level its this open-source uses use public directory folder license.md \
+    and must should be as on committed added top level top-level its this uses use to code source directory folder license.md \
     license.txt licence.md licence.txt";
 
 fn is_licence(all: &[Token<'_>]) -> bool {
@@ -159,7 +159,11 @@ fn is_licence(all: &[Token<'_>]) -> bool {
         all.iter().any(|t| t.is(words) || matches!(t, Token::Quoted(q) if q.split_whitespace().any(|w| Token::Word(w).is(words))))
     };
     let licence = says("license licence licensed mit-licensed license.md license.txt licence.md licence.txt");
-    all.iter().all(known) && licence && says("mit mit-licensed")
+    // "Repo is complete and has an MIT license" says more than that.
+    let whose = "repo repository project github code source";
+    let praised =
+        |t: &[Token<'_>]| matches!(t, [a, b, c] if a.is(whose) && b.is("is are be") && c.is("complete valid proper standard full present"));
+    !all.windows(3).any(praised) && all.iter().all(known) && licence && says("mit mit-licensed")
 }
 
 const PLACES: &str = "on in at to of within the a this its github git repository repo root main branch default project directory folder top level top-level public base as file files all";
@@ -296,7 +300,7 @@ fn subject<'t, 'a>(all: &'t [Token<'a>]) -> Option<Subject<'t, 'a>> {
     let (noun, rest) = match rest {
         [a, b, rest @ ..] if a.is("word") && b.is("count") => (Noun::WordCount, rest),
         [a, rest @ ..] if a.is("length") => (Noun::Length, rest),
-        [a, rest @ ..] if a.is("keys fields") => (Noun::Keys, rest),
+        [a, rest @ ..] if a.is("keys fields columns headers") => (Noun::Keys, rest),
         [a, b, rest @ ..] if a.is("top-level") && b.is("keys fields") => (Noun::Keys, rest),
         _ => (Noun::Whole, rest),
     };

@@ -106,12 +106,13 @@ pub fn claims(about: &About<'_>, part: &[Token<'_>]) -> Option<Vec<Claim>> {
     }
     let (negative, verb, rest) = verb(part)?;
     match about.noun {
-        Noun::WordCount => return words(about, negative, rest, true),
-        Noun::Length => return words(about, negative, rest, false),
+        Noun::WordCount => return words(about, negative, rest, Said::Count),
+        Noun::Length => return words(about, negative, rest, Said::Nothing),
         // "keys are sorted", "fields match schema.json" and "fields contain no spaces" name none.
         Noun::Keys => {
             let include = !negative && part.iter().any(|t| t.is("include includes"));
-            return include.then(|| keys::claims(about, rest, true))?;
+            let csv = about.ends(".csv") || about.ends(".tsv");
+            return include.then(|| if csv { keys::columns(about, rest, true) } else { keys::claims(about, rest, true) })?;
         }
         Noun::Whole => {}
     }
@@ -151,10 +152,10 @@ fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim
         [first, rest @ ..] if first.is("missing absent") => there(about, !negative, rest),
         [first] if first.is("empty blank") && negative => one(Claim::NotEmpty(about.own())),
         [first] if first.is("non-empty nonempty") && !negative => one(Claim::NotEmpty(about.own())),
-        [first, ..] if first.is("in at on") && rest.len() > 1 => there(about, negative, rest),
+        [first, second, ..] if first.is("in at on") && !second.is("least most") => there(about, negative, rest),
         [parsed, rest @ ..] if parsed.is("parsed") && !negative => valid(about, skip(rest, "as")),
         _ => attachment(about, negative, rest)
-            .or_else(|| words(about, negative, rest, false))
+            .or_else(|| words(about, negative, rest, Said::Nothing))
             .or_else(|| if negative { None } else { valid(about, rest) }),
     }
 }
@@ -183,7 +184,9 @@ fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     };
     match rest {
         [] => {}
-        [with, rest @ ..] if with.is("with containing having") && format == Format::Csv => claims.extend(keys::columns(about, rest)?),
+        [with, rest @ ..] if with.is("with containing having") && format == Format::Csv => {
+            claims.extend(keys::columns(about, rest, false)?);
+        }
         // "valid JSON with keys a and b"
         [with, rest @ ..] if with.is("with containing having") => claims.extend(keys::claims(about, rest, false)?),
         _ => return None,
@@ -230,7 +233,7 @@ fn links(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
     }
     let to = match rest {
         [all, rest @ ..] if all.is("all every each") => {
-            let nouns = "of the other required requested listed files file assets asset pages above them these those generated published resources artifacts outputs";
+            let nouns = "of the other required requested listed files file assets asset above them these those generated published resources artifacts outputs";
             rest.iter().all(|t| t.is(nouns)).then(|| required::linked(about.file, about.task))?
         }
         _ => {
@@ -241,8 +244,19 @@ fn links(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
     (!to.is_empty()).then(|| vec![Claim::Links { file: about.own(), to }])
 }
 
-/// "exactly three words", "a 300–400 word story". `bare`: that words are counted is said already.
-fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], bare: bool) -> Option<Vec<Claim>> {
+/// What is said before a count of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// "is", "has a length of"
+    Nothing,
+    /// "has", "contains"
+    Holds,
+    /// "the word count is"
+    Count,
+}
+
+/// "exactly three words", "a 300–400 word story".
+fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], said: Said) -> Option<Vec<Claim>> {
     if negative {
         return None;
     }
@@ -265,7 +279,11 @@ fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], bare: bool) -> O
         return counted(about, &all, "of is a");
     }
     let unit = all.iter().position(|w| matches!(*w, "word" | "words") || w.ends_with("-word") || w.ends_with("-words"));
-    let Some(unit) = unit else { return if bare { counted(about, &all, "of a the") } else { None } };
+    let Some(unit) = unit else { return if said == Said::Count { counted(about, &all, "of a the") } else { None } };
+    // "contains a 50-word summary": of other text beside it nothing is said.
+    if all.iter().any(|w| matches!(*w, "summary" | "description" | "paragraph" | "answer")) && said == Said::Holds {
+        return None;
+    }
     let trail = "long in total of text story summary description answer essay short length or more fewer less a the document article paragraph only exactly";
     let after = all.get(unit + 1..)?;
     if !after.iter().all(|w| trail.split(' ').any(|t| t == *w)) {
@@ -296,7 +314,7 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
     {
         return links(about, negative, after);
     }
-    if let Some(claims) = words(about, negative, rest, false) {
+    if let Some(claims) = words(about, negative, rest, Said::Holds) {
         return Some(claims);
     }
     if !negative && rest.first().is_some_and(|t| t.is("valid well-formed")) {
@@ -307,7 +325,7 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
     }
     if (about.ends(".csv") || about.ends(".tsv"))
         && !negative
-        && let Some(claims) = keys::columns(about, rest)
+        && let Some(claims) = keys::columns(about, rest, false)
     {
         return Some(claims);
     }
@@ -319,11 +337,13 @@ fn quoted(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> 
     let fillers = "the typo typos string strings text texts word words phrase phrases a an and or literal misspelling any section sections heading headings exact both term terms sentence substring either neither nor";
     let texts: Vec<&str> = rest.iter().filter_map(|t| if let Token::Quoted(q) = t { Some(*q) } else { None }).collect();
     let plain = rest.iter().all(|t| matches!(t, Token::Quoted(q) if !q.is_empty()) || *t == Token::Comma || t.is(fillers));
+    // "contains neither "x" nor "y""
+    let negative = negative || rest.iter().any(|t| t.is("neither"));
     // "has a "Setup" section" is said of a text; what a page or a program has is not what stands in it.
     let sections = rest.iter().any(|t| t.is("section sections heading headings"));
     let text = about.ends(".md") || about.ends(".txt") || about.ends("readme");
     let said = if sections { !negative && text } else { verb == Verb::Contain || negative };
-    let any_of = !negative && rest.iter().any(|t| t.is("or either any"));
+    let any_of = !negative && rest.iter().any(|t| t.is("or nor either any"));
     if texts.is_empty() || !plain || !said || any_of {
         return None;
     }

@@ -141,6 +141,8 @@ fn said_in_many_ways() {
         "no a.txt or b.txt is committed",
         "a.txt or b.txt must not exist",
         "README.md has a \"License\" section",
+        "README.md contains neither \"foo\" nor \"MIT\"",
+        "index.html links to uid.txt and LICENSE",
         "README.md must not contain \"Setup\"",
     ] {
         assert_eq!(verdict(text, brief, &files), Ok(false), "{text}");
@@ -162,6 +164,10 @@ fn what_is_there_leaves_it_open() {
         "data.json has name and address fields",
         "data.json has short and curt keys",
         "t.csv has name and age columns",
+        "t.csv has columns A and B",
+        "t.csv has a date column",
+        "data.json has an id field",
+        "data.json has 'max' object with 'val' and 'name'",
         "README.md contains \"todo\"",
         "README.md does not contain \"todo\"",
         "README.md contains the word \"known\"",
