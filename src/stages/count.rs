@@ -28,7 +28,7 @@ pub fn told(range: &RangeInclusive<usize>) -> String {
 }
 
 /// The range at the end of these words, in lower case and without dashes but `-`, and how many of them it takes: `["at", "least",
-/// "5"]`. `None` where there is none, or one that nobody could hold anybody to ("about 5").
+/// "5"]`. `None` where there is none, or one that nobody could hold anybody to ("about 5", "9 to 5").
 #[must_use]
 pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
     let end = all.len();
@@ -44,7 +44,7 @@ pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
     let vague = |n: usize| matches!(before(n), "about" | "around" | "approximately" | "roughly" | "approx" | "~" | "nearly");
     if let Some((low, high)) = before(1).split_once('-').and_then(|(a, b)| number(a).zip(number(b))) {
         let more = usize::from(matches!(before(2), "between" | "exactly"));
-        return (!vague(2)).then_some((low..=high, 1 + more));
+        return (!vague(2) && low <= high).then_some((low..=high, 1 + more));
     }
     if let Some(n) = before(1).strip_suffix('+').and_then(number) {
         return Some((n..=usize::MAX, 1));
@@ -53,7 +53,8 @@ pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
     if let Some(low) = number(before(3)).filter(|_| matches!(before(2), "to" | "and" | "-" | "through")) {
         let opened = matches!(before(4), "between" | "from");
         // "2 files and 5 words" is no range, "between 2 and 5" is.
-        return if opened || before(2) != "and" { (!vague(4)).then_some((low..=n, 3 + usize::from(opened))) } else { None };
+        let fits = (opened || before(2) != "and") && !vague(4) && low <= n;
+        return fits.then_some((low..=n, 3 + usize::from(opened)));
     }
     let (range, taken) = match (before(4), before(3), before(2)) {
         ("no", "more" | "greater", "than") => (0..=n, 4),
@@ -137,6 +138,10 @@ mod tests {
             ("about 300 words", vec![]),
             ("in your own words", vec![]),
             ("password", vec![]),
+            // Nothing could meet these.
+            ("400-300 words", vec![]),
+            ("between 400 and 300 words", vec![]),
+            ("400 to 300 words", vec![]),
         ] {
             assert_eq!(in_sentence(text), expected, "{text}");
         }

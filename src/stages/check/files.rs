@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::claims::{Claim, Format, Wants};
+use super::claims::json::{self, Seen};
+use super::claims::{Claim, Format, How, Wants};
+use super::evidence::has_word;
 use super::xml;
 use crate::stages::count;
 use crate::stages::sheet;
@@ -13,26 +15,29 @@ use crate::values::RelPath;
 
 type Files<'a> = BTreeMap<RelPath, &'a [u8]>;
 
-/// What is wrong, for each claim that does not hold. `None` in the place of a claim that cannot be decided here.
+/// What is wrong, for each claim that does not hold. `None` where none is known to be wrong and not all can be decided here.
 #[must_use]
 pub fn decide(claims: &[Claim], files: &Files<'_>, task: &Task) -> Option<Vec<String>> {
     let mut wrong = Vec::new();
+    let mut undecided = false;
     for claim in claims {
         match one(claim, files, task) {
             Ok(()) => {}
             Err(Some(why)) => wrong.push(why),
-            Err(None) => return None,
+            Err(None) => undecided = true,
         }
     }
-    Some(wrong)
+    (!wrong.is_empty() || !undecided).then_some(wrong)
 }
 
 fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<String>> {
     let failed = |why: String| Err(Some(why));
     match claim {
         Claim::Mit => {
-            let licence = ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE"].iter().find_map(|n| get(files, n).ok());
-            match licence.map(squeezed) {
+            // In the root, under any of the names that GitHub knows.
+            let names = ["license", "license.md", "license.txt", "licence", "licence.md", "licence.txt"];
+            let licence = files.iter().find(|(path, _)| names.iter().any(|n| path.as_str().eq_ignore_ascii_case(n)));
+            match licence.map(|(_, bytes)| squeezed(bytes)) {
                 None => failed("there is no LICENSE".to_owned()),
                 Some(text) if text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"") => {
                     Ok(())
@@ -73,36 +78,74 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             }
         }
         Claim::Valid { file, format } => valid(file, get(files, file)?, *format).map_err(Some),
-        Claim::Key { file, path, wants } => key(file, get(files, file)?, path, wants).map_err(Some),
+        Claim::Key { file, path, wants } => key(file, get(files, file)?, path, wants),
+        Claim::OnlyKeys { file, names } => only_keys(file, get(files, file)?, names),
         Claim::Links { file, to } => {
-            let page = String::from_utf8_lossy(get(files, file)?).into_owned();
+            let page = String::from_utf8_lossy(get(files, file)?);
             let missing: Vec<&str> = to.iter().map(String::as_str).filter(|name| !links(&page, name)).collect();
-            if missing.is_empty() { Ok(()) } else { failed(format!("{file} has no link to {}", missing.join(", "))) }
+            // The end of a longer address, or of one that a script puts together, may be a link to the file; "README" is README.md.
+            let unknown = |name: &&str| {
+                ["/", "}"].iter().any(|before| page.contains(&format!("{before}{name}"))) || !name.contains('.') && page.contains(*name)
+            };
+            match missing.iter().find(|name| !unknown(name)) {
+                None if missing.is_empty() => Ok(()),
+                None => Err(None),
+                Some(_) => failed(format!("{file} has no link to {}", missing.join(", "))),
+            }
         }
-        Claim::Columns { file, names } => {
-            let bytes = get(files, file)?;
-            let delimiter = if file.to_ascii_lowercase().ends_with(".tsv") { b'\t' } else { b',' };
-            let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(bytes);
-            let there = reader.headers().map_err(|e| Some(format!("{file} is not valid CSV: {e}")))?;
-            let missing: Vec<&str> = names.iter().map(String::as_str).filter(|n| !there.iter().any(|h| h.trim() == *n)).collect();
-            if missing.is_empty() { Ok(()) } else { failed(format!("{file} has no column {}", missing.join(", "))) }
-        }
+        Claim::Columns { file, names, how } => columns(file, get(files, file)?, names, *how),
         Claim::Words { file, range } => {
             let count = count::words(&String::from_utf8_lossy(get(files, file)?));
             if range.contains(&count) { Ok(()) } else { failed(format!("{file} has {count} words, not {}", count::told(range))) }
         }
-        Claim::Contains { file, text } => {
-            let there = String::from_utf8_lossy(get(files, file)?).contains(text.as_str());
-            if there { Ok(()) } else { failed(format!("{file} does not contain {text:?}")) }
-        }
-        Claim::Lacks { file, text } => {
-            let content = String::from_utf8_lossy(get(files, file)?).into_owned();
-            match content.lines().position(|line| line.contains(text.as_str())) {
-                Some(line) => failed(format!("{file} contains {text:?} in line {}", line + 1)),
-                None => Ok(()),
+        Claim::Contains { file, text, word } => match holds(&String::from_utf8_lossy(get(files, file)?), text, *word) {
+            Some(true) => Ok(()),
+            Some(false) => failed(format!("{file} does not contain {text:?}")),
+            None => Err(None),
+        },
+        Claim::Lacks { file, text, word } => {
+            let content = String::from_utf8_lossy(get(files, file)?);
+            match holds(&content, text, *word) {
+                Some(true) => {
+                    let line = content.lines().position(|line| line.contains(text.as_str()));
+                    let place = line.map(|n| format!(" in line {}", n + 1)).unwrap_or_default();
+                    failed(format!("{file} contains {text:?}{place}"))
+                }
+                Some(false) => Ok(()),
+                None => Err(None),
             }
         }
+        Claim::Section { file, text } => section(file, &String::from_utf8_lossy(get(files, file)?), text),
     }
+}
+
+/// Whether a text is there, over the end of a line too. `None` where only its case differs, or where it is part of a compound and a
+/// word was asked for: people differ on that.
+fn holds(content: &str, text: &str, word: bool) -> Option<bool> {
+    let inside = |content: &str, text: &str| if word { has_word(content, text) } else { content.contains(text) };
+    let joined = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if inside(content, text) || text.contains(' ') && inside(&joined(content), &joined(text)) {
+        return Some(true);
+    }
+    let (content, text) = (joined(&content.to_lowercase()), joined(&text.to_lowercase()));
+    let bounded = |(at, found): (usize, &str)| {
+        let end = at + found.len();
+        !word || !content[..at].ends_with(char::is_alphanumeric) && !content[end..].starts_with(char::is_alphanumeric)
+    };
+    if content.match_indices(text.as_str()).any(bounded) { None } else { Some(false) }
+}
+
+/// A line of Markdown with marks of a heading, or one that says nothing else. Undecided where the text is only in a sentence.
+fn section(file: &str, content: &str, text: &str) -> Result<(), Option<String>> {
+    let (content, text) = (content.to_lowercase(), text.to_lowercase());
+    let bare = |line: &str| line.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    // "- Setup" is an item of a list.
+    let item = |line: &str| ["- ", "* ", "+ "].iter().any(|mark| line.starts_with(mark));
+    let heads = |line: &str| line.starts_with('#') && has_word(line, &text) || !item(line) && bare(line) == bare(&text);
+    if content.lines().any(|line| heads(line.trim())) {
+        return Ok(());
+    }
+    Err((!content.contains(&text)).then(|| format!("{file} has no section {text:?}")))
 }
 
 /// The file; what is missing is said with the nearest name there is.
@@ -131,10 +174,20 @@ fn squeezed(bytes: &[u8]) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Without the byte-order mark that editors on Windows write: readers of JSON and CSV skip it.
+fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+}
+
+fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, String> {
+    std::str::from_utf8(unmarked(bytes)).map_err(|_| format!("{file} is not UTF-8"))
+}
+
 fn valid(file: &str, bytes: &[u8], format: Format) -> Result<(), String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("{file} is not UTF-8"));
+    let bytes = unmarked(bytes);
+    let text = utf8(file, bytes);
     match format {
-        Format::Json => serde_json::from_slice::<Value>(bytes).map(drop).map_err(|e| format!("{file} is not valid JSON: {e}")),
+        Format::Json => json::valid(text?).map_err(|e| format!("{file} is not valid JSON: {e}")),
         Format::Xml => xml::root(text?).map(drop).map_err(|e| format!("{file} is not well-formed: {e}")),
         Format::Svg => match xml::root(text?) {
             Ok(root) if root.rsplit(':').next() == Some("svg") => Ok(()),
@@ -155,7 +208,7 @@ fn valid(file: &str, bytes: &[u8], format: Format) -> Result<(), String> {
 /// Whether two tables have the same cells; numbers count by value, and a date with or without its midnight is the same.
 fn same_rows(file: &str, bytes: &[u8], wanted: &str) -> Result<(), String> {
     let rows = |bytes: &[u8]| -> Vec<csv::StringRecord> {
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes).into_records().flatten().collect()
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(unmarked(bytes)).into_records().flatten().collect()
     };
     let (here, there) = (rows(bytes), rows(wanted.as_bytes()));
     let number = |cell: &str| cell.trim().parse::<f64>().ok();
@@ -172,34 +225,124 @@ fn same_rows(file: &str, bytes: &[u8], wanted: &str) -> Result<(), String> {
     if here.len() == there.len() { Ok(()) } else { Err(format!("{file} has {} rows, the sheet {}", here.len(), there.len())) }
 }
 
-fn key(file: &str, bytes: &[u8], path: &[String], wants: &Wants) -> Result<(), String> {
-    let json: Value = serde_json::from_slice(bytes).map_err(|e| format!("{file} is not valid JSON: {e}"))?;
-    let shown = path.join(".");
-    let value = path.iter().try_fold(&json, |value, key| value.get(key)).ok_or_else(|| format!("{file} has no {shown}"))?;
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    match wants {
-        Wants::Kind(wanted) if kind != *wanted => Err(format!("{shown} in {file} is no {wanted} but: {}", short(value))),
-        // "matching 'Biogen'" is met by "Biogen Inc.".
-        Wants::Text(wanted) if !text(value).to_lowercase().contains(&wanted.to_lowercase()) => {
-            Err(format!("{shown} in {file} is {}, not {wanted:?}", short(value)))
-        }
-        _ => Ok(()),
+fn columns(file: &str, bytes: &[u8], names: &[String], how: How) -> Result<(), Option<String>> {
+    let delimiter = if file.to_ascii_lowercase().ends_with(".tsv") { b'\t' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(unmarked(bytes));
+    let there = reader.headers().map_err(|e| Some(format!("{file} is not valid CSV: {e}")))?;
+    let missing: Vec<&str> = names.iter().map(String::as_str).filter(|n| !there.iter().any(|h| h.trim() == *n)).collect();
+    let other = there.iter().find(|h| how == How::All && !names.iter().any(|n| n == h.trim()));
+    match (missing.as_slice(), other) {
+        ([], None) => Ok(()),
+        ([], Some(other)) => Err(Some(format!("{file} has another column, {other:?}"))),
+        // "Name" for "name": people differ on that.
+        (missing, _) if how == How::Perhaps || missing.iter().all(|n| there.iter().any(|h| h.trim().eq_ignore_ascii_case(n))) => Err(None),
+        (missing, _) => Err(Some(format!("{file} has no column {}", missing.join(", ")))),
     }
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// A name with dots is a key, or where there is none a path.
+fn key(file: &str, bytes: &[u8], path: &[String], wants: &Wants) -> Result<(), Option<String>> {
+    let text = utf8(file, bytes)?;
+    let shown = if path.is_empty() { "the whole".to_owned() } else { path.join(".") };
+    let literal: Vec<&str> = path.iter().map(String::as_str).collect();
+    let split: Vec<&str> = path.iter().flat_map(|p| p.split('.')).collect();
+    let mut ways = vec![literal];
+    if !ways.contains(&split) {
+        ways.push(split);
+    }
+    let (mut there, mut twice, mut wrong) = (false, false, Ok(()));
+    for way in ways.iter().filter(|way| way.iter().all(|key| !key.is_empty())) {
+        wrong = Ok(());
+        let mut number = 0_usize;
+        json::walk(text, way, &mut |seen| {
+            number += 1;
+            there |= seen != Seen::Missing;
+            twice |= seen == Seen::Twice;
+            // What is certainly wrong of one element outweighs what is not known of another.
+            if !matches!(wrong, Err(Some(_)))
+                && let Err(why) = wanted(&seen, wants)
+            {
+                wrong = Err(why.map(|why| match seen {
+                    Seen::Missing if number == 1 => format!("{file} has no {shown}"),
+                    Seen::Missing => format!("{file} has no {shown} in element {number}"),
+                    _ => format!("{shown} in {file} {why}"),
+                }));
+            }
+        })
+        .map_err(|e| Some(format!("{file} is not valid JSON: {e}")))?;
+        if there {
+            break;
+        }
+    }
+    // "'a' with 'b' and 'c'": where c is not in a but beside it, that may have been meant.
+    let beside = || {
+        let mut found = false;
+        let last = path.get(1..).and_then(<[String]>::last).map(String::as_str);
+        let walked = last.is_some_and(|last| json::walk(text, &[last], &mut |seen| found |= seen != Seen::Missing).is_ok());
+        walked && found
+    };
+    if twice || !there && wrong.is_err() && beside() { Err(None) } else { wrong }
 }
 
-fn short(value: &Value) -> String {
-    crate::ports::browser::record::cut(&value.to_string(), 60)
+/// What is wrong with one value.
+fn wanted(seen: &Seen, wants: &Wants) -> Result<(), Option<String>> {
+    let (kind, shown) = match seen {
+        Seen::Missing => return Err((*wants != Wants::Perhaps).then(|| "is missing".to_owned())),
+        Seen::EmptyArray => return Err(Some("cannot be: there is an empty array on the way".to_owned())),
+        Seen::Twice => return Err(None),
+        Seen::Array => ("array", "an array".to_owned()),
+        Seen::Object(_) => ("object", "an object".to_owned()),
+        Seen::Scalar(value) => (scalar(value), crate::ports::browser::record::cut(&value.to_string(), 60)),
+    };
+    let text = match seen {
+        Seen::Scalar(Value::String(text)) => Some(text.clone()),
+        Seen::Scalar(value) => Some(value.to_string()),
+        _ => None,
+    };
+    match (wants, text) {
+        (Wants::Anything | Wants::Perhaps, _) => Ok(()),
+        (Wants::Kind(wanted), _) if kind == *wanted || kind == "integer" && *wanted == "number" => Ok(()),
+        (Wants::Kind(wanted), _) => Err(Some(format!("is no {wanted} but: {shown}"))),
+        (Wants::Like(wanted), Some(text)) if text.to_lowercase().contains(&wanted.to_lowercase()) => Ok(()),
+        (Wants::Equal(wanted), Some(text)) if text == *wanted || same_number(seen, wanted) => Ok(()),
+        (Wants::Like(wanted) | Wants::Equal(wanted), Some(_)) => Err(Some(format!("is {shown}, not {wanted:?}"))),
+        // How a list or an object is written as a text is not said.
+        (Wants::Like(_) | Wants::Equal(_), None) => Err(None),
+    }
+}
+
+fn scalar(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        // JSON knows no integers: 1.0 is one.
+        Value::Number(n) if n.as_f64().is_some_and(|n| n.fract() == 0.0) => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        _ => "null",
+    }
+}
+
+#[allow(clippy::float_cmp)]
+fn same_number(seen: &Seen, wanted: &str) -> bool {
+    let Seen::Scalar(Value::Number(n)) = seen else { return false };
+    n.as_f64().zip(wanted.trim().parse().ok()).is_some_and(|(a, b): (f64, f64)| a == b)
+}
+
+fn only_keys(file: &str, bytes: &[u8], names: &[String]) -> Result<(), Option<String>> {
+    let mut found = Err(None);
+    json::walk(utf8(file, bytes)?, &[], &mut |seen| {
+        found = match seen {
+            Seen::Object(keys) => match keys.iter().find(|key| !names.contains(key)) {
+                Some(other) => Err(Some(format!("{file} has another key, {other:?}"))),
+                None => Ok(()),
+            },
+            // Whether each element is meant is not said.
+            Seen::Array => Err(None),
+            _ => Err(Some(format!("{file} is no object"))),
+        };
+    })
+    .map_err(|e| Some(format!("{file} is not valid JSON: {e}")))?;
+    found
 }
 
 /// Whether the source of a page has the path in quotes, as an attribute or a string has it.
@@ -208,7 +351,9 @@ fn links(page: &str, name: &str) -> bool {
     page.match_indices(name).any(|(at, _)| {
         let (before, after) = (&page[..at], &page[at + name.len()..]);
         let before = before.strip_suffix("./").or_else(|| before.strip_suffix('/')).unwrap_or(before);
-        before.ends_with(['"', '\'', '`']) && after.starts_with(['"', '\'', '`', '#', '?'])
+        // Markdown: "[text](a.txt)", "<a.txt>".
+        let markdown = before.ends_with("](") && after.starts_with([')', '#', '?', ' ']);
+        markdown || before.ends_with(['"', '\'', '`']) && after.starts_with(['"', '\'', '`', '#', '?'])
     }) || unquoted.iter().any(|u| page.contains(u))
 }
 

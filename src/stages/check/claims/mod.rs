@@ -6,6 +6,8 @@
 //!
 //! Where any part of a text is not understood, nothing of it is: half a verdict would be a wrong one.
 
+mod bare;
+pub(super) mod json;
 mod keys;
 mod lex;
 mod predicate;
@@ -44,10 +46,16 @@ pub enum Claim {
         path: Vec<String>,
         wants: Wants,
     },
+    /// An object with no other keys than these.
+    OnlyKeys {
+        file: String,
+        names: Vec<String>,
+    },
     /// Columns of a CSV file.
     Columns {
         file: String,
         names: Vec<String>,
+        how: How,
     },
     /// A page links to these.
     Links {
@@ -58,11 +66,19 @@ pub enum Claim {
         file: String,
         range: RangeInclusive<usize>,
     },
+    /// `word`: as a word of its own.
     Contains {
         file: String,
         text: String,
+        word: bool,
     },
     Lacks {
+        file: String,
+        text: String,
+        word: bool,
+    },
+    /// A heading with that text.
+    Section {
         file: String,
         text: String,
     },
@@ -80,17 +96,32 @@ pub enum Format {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wants {
     Anything,
+    /// As `Anything`; but what is not there may not have been meant as a key.
+    Perhaps,
     Kind(&'static str),
-    Text(String),
+    /// "matching 'Biogen'" is met by "Biogen Inc.".
+    Like(String),
+    /// The text as it is; a number by value.
+    Equal(String),
+}
+
+/// How names are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// These, and others may be there.
+    Some,
+    /// These and no others.
+    All,
+    /// What is not there may not have been meant as a name.
+    Perhaps,
 }
 
 /// The claims of a text, `None` where it is not one that files alone decide.
 #[must_use]
 pub fn read(text: &str, task: &Task) -> Option<Vec<Claim>> {
     let text = text.trim().trim_end_matches(['.', '!']).trim();
-    let lower = text.to_lowercase();
     let all = lex::tokens(text);
-    if is_licence(&lower, &all) {
+    if is_licence(&all) {
         return Some(vec![Claim::Mit]);
     }
     if let Some(files) = required_files(&all, task) {
@@ -104,24 +135,44 @@ pub fn read(text: &str, task: &Task) -> Option<Vec<Claim>> {
                 claims.extend(predicate::claims(&predicate::About { file, noun, task }, part)?);
             }
         }
+        // "a.txt or b.txt must not exist" is said of both, "a.txt or b.txt exists" of one.
+        if any_of(&all) && !claims.iter().all(|c| matches!(c, Claim::Absent(_) | Claim::Lacks { .. })) {
+            return None;
+        }
         (!claims.is_empty()).then_some(claims)
     })
 }
 
-fn is_licence(lower: &str, all: &[Token<'_>]) -> bool {
-    let says = |words: &str| all.iter().any(|t| t.is(words));
-    let licence = lower.contains("license") || lower.contains("licence");
-    let mit = lower.split(|c: char| !c.is_alphanumeric()).any(|w| w == "mit");
-    // "README names the MIT licence" is about another file.
-    let elsewhere = ["readme", "footer", "page ", ".html", "shows", "displays", "badge"].iter().any(|w| lower.contains(w));
-    licence && mit && !elsewhere && !says("not no without isn't")
+/// Words of which a sentence about the licence, and nothing else, is made.
+const OF_LICENCE: &str = "repo repository has have an a the mit license licence licensed mit-licensed file exists exist is are contains \
+    contain includes include text full complete present in at root of under there included valid proper standard github project with \
+    and must should be as on committed added top level top-level its this uses use to code source directory folder license.md \
+    license.txt licence.md licence.txt";
+
+fn is_licence(all: &[Token<'_>]) -> bool {
+    let known = |t: &Token<'_>| match t {
+        Token::Word(_) => t.is(OF_LICENCE),
+        Token::Quoted(q) => q.split_whitespace().all(|w| Token::Word(w).is(OF_LICENCE)),
+        Token::Comma | Token::Colon | Token::Open | Token::Close => true,
+    };
+    let says = |words: &str| {
+        all.iter().any(|t| t.is(words) || matches!(t, Token::Quoted(q) if q.split_whitespace().any(|w| Token::Word(w).is(words))))
+    };
+    let licence = says("license licence licensed mit-licensed license.md license.txt licence.md licence.txt");
+    // "Repo is complete and has an MIT license" says more than that.
+    let whose = "repo repository project github code source";
+    let praised =
+        |t: &[Token<'_>]| matches!(t, [a, b, c] if a.is(whose) && b.is("is are be") && c.is("complete valid proper standard full present"));
+    !all.windows(3).any(praised) && all.iter().all(known) && licence && says("mit mit-licensed")
 }
 
-const PLACES: &str = "on in at to of within the a this its github git repository repo root main branch default project directory folder top level top-level public published deployed site pages base as file files all";
+const PLACES: &str = "on in at to of within the a this its github git repository repo root main branch default project directory folder top level top-level public base as file files all";
 
-/// Whether these words only say where: "in the root of the repository".
+/// Whether these words only say where: "in the root of the repository". That something is on a page that was published is more than
+/// files tell, and "the public folder" is another than the root.
 fn is_place(all: &[Token<'_>]) -> bool {
-    all.iter().all(|t| t.is(PLACES))
+    let folder = all.windows(2).any(|two| matches!(two, [a, b] if a.is("public github git main") && b.is("folder directory")));
+    !folder && all.iter().all(|t| t.is(PLACES))
 }
 
 const THERE: &str = "present committed included available added pushed tracked uploaded provided there found existing checked-in";
@@ -146,7 +197,14 @@ fn required_files(all: &[Token<'_>], task: &Task) -> Option<Vec<String>> {
     (!files.is_empty() && counted.is_none_or(|n| n == files.len())).then_some(files)
 }
 
-/// Files at the beginning, joined by commas and "and", and what follows.
+/// Whether one of several files is enough: "a.txt or b.txt".
+fn any_of(all: &[Token<'_>]) -> bool {
+    let after_file = |two: &[Token<'_>]| matches!(two, [or, file] if or.is("or either and/or") && file.file().is_some());
+    all.windows(2).any(after_file)
+        || all.windows(3).any(|three| matches!(three, [or, a, file] if or.is("or either") && a.is("a an the") && file.file().is_some()))
+}
+
+/// Files at the beginning, joined by commas, "and" or "or", and what follows.
 fn files<'t, 'a>(mut all: &'t [Token<'a>]) -> (Vec<String>, &'t [Token<'a>]) {
     let mut found: Vec<String> = Vec::new();
     loop {
@@ -197,6 +255,9 @@ fn existence(all: &[Token<'_>]) -> Option<Vec<Claim>> {
     if found.is_empty() || !is_place(skip(rest, THERE)) {
         return None;
     }
+    if any_of(all) && !absent {
+        return None;
+    }
     Some(found.into_iter().map(if absent { Claim::Absent } else { Claim::Exists }).collect())
 }
 
@@ -205,8 +266,10 @@ fn existence(all: &[Token<'_>]) -> Option<Vec<Claim>> {
 pub enum Noun {
     /// The file, or what is in it.
     Whole,
-    /// How long it is, in words.
+    /// How many words are in it.
     WordCount,
+    /// How long it is, in words if that is said.
+    Length,
     Keys,
 }
 
@@ -236,8 +299,8 @@ fn subject<'t, 'a>(all: &'t [Token<'a>]) -> Option<Subject<'t, 'a>> {
     let rest = skip(rest, "file files content contents text in the root at repo repository");
     let (noun, rest) = match rest {
         [a, b, rest @ ..] if a.is("word") && b.is("count") => (Noun::WordCount, rest),
-        [a, rest @ ..] if a.is("length") => (Noun::WordCount, rest),
-        [a, rest @ ..] if a.is("keys fields") => (Noun::Keys, rest),
+        [a, rest @ ..] if a.is("length") => (Noun::Length, rest),
+        [a, rest @ ..] if a.is("keys fields columns headers") => (Noun::Keys, rest),
         [a, b, rest @ ..] if a.is("top-level") && b.is("keys fields") => (Noun::Keys, rest),
         _ => (Noun::Whole, rest),
     };

@@ -1,7 +1,7 @@
 //! What is said of a file: "is valid JSON", "contains exactly three words", "must not be committed".
 
 use super::lex::Token;
-use super::{Claim, Format, Noun, THERE, files, is_place, keys, skip};
+use super::{Claim, Format, Noun, THERE, Wants, files, is_place, keys, skip};
 use crate::stages::count;
 use crate::stages::required;
 use crate::stages::task::Task;
@@ -106,8 +106,14 @@ pub fn claims(about: &About<'_>, part: &[Token<'_>]) -> Option<Vec<Claim>> {
     }
     let (negative, verb, rest) = verb(part)?;
     match about.noun {
-        Noun::WordCount => return words(about, negative, rest, true),
-        Noun::Keys => return if negative { None } else { keys::claims(about, rest, true) },
+        Noun::WordCount => return words(about, negative, rest, Said::Count),
+        Noun::Length => return words(about, negative, rest, Said::Nothing),
+        // "keys are sorted", "fields match schema.json" and "fields contain no spaces" name none.
+        Noun::Keys => {
+            let include = !negative && part.iter().any(|t| t.is("include includes"));
+            let csv = about.ends(".csv") || about.ends(".tsv");
+            return include.then(|| if csv { keys::columns(about, rest, true) } else { keys::claims(about, rest, true) })?;
+        }
         Noun::Whole => {}
     }
     match verb {
@@ -134,10 +140,8 @@ fn there(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
         let others = rest.iter().all(|t| t.is("as-is unchanged unmodified verbatim as is") || is_place(&[*t]));
         return if others && !negative { same(about) } else { None };
     }
-    // A page where something was published, or a workflow that has run, is more than files.
-    let elsewhere = rest.iter().any(|t| t.is("pages site deployed published"));
     let claim = if negative { Claim::Absent } else { Claim::Exists };
-    (is_place(rest) && !elsewhere).then(|| vec![claim(about.own())])
+    is_place(rest).then(|| vec![claim(about.own())])
 }
 
 fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
@@ -148,10 +152,10 @@ fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim
         [first, rest @ ..] if first.is("missing absent") => there(about, !negative, rest),
         [first] if first.is("empty blank") && negative => one(Claim::NotEmpty(about.own())),
         [first] if first.is("non-empty nonempty") && !negative => one(Claim::NotEmpty(about.own())),
-        [first, ..] if first.is("in at on") && rest.len() > 1 => there(about, negative, rest),
+        [first, second, ..] if first.is("in at on") && !second.is("least most") => there(about, negative, rest),
         [parsed, rest @ ..] if parsed.is("parsed") && !negative => valid(about, skip(rest, "as")),
         _ => attachment(about, negative, rest)
-            .or_else(|| words(about, negative, rest, false))
+            .or_else(|| words(about, negative, rest, Said::Nothing))
             .or_else(|| if negative { None } else { valid(about, rest) }),
     }
 }
@@ -160,7 +164,8 @@ fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim
 fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let lead = "a an valid well-formed wellformed parseable parsable proper correct syntactically correctly formatted formed";
     let (before, after) = rest.split_at(rest.len() - skip(rest, lead).len());
-    let said = before.iter().any(|t| !t.is("a an"));
+    // "is correct" is said of what stands in it.
+    let said = before.iter().any(|t| t.is("valid well-formed wellformed parseable parsable"));
     let formats = [("json", Format::Json), ("svg", Format::Svg), ("xml", Format::Xml), ("csv", Format::Csv)];
     let (format, rest) = match after {
         [first, rest @ ..] => (formats.iter().find(|(name, _)| first.is(name)).map(|(_, f)| *f)?, rest),
@@ -168,11 +173,20 @@ fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
         [] if said => (formats.iter().find(|(name, _)| about.ends(&format!(".{name}"))).map(|(_, f)| *f)?, after),
         [] => return None,
     };
-    let trail = "file document image data markup content format object syntax graphic drawing successfully without errors";
-    let rest = skip(rest, trail);
     let mut claims = vec![Claim::Valid { file: about.own(), format }];
+    let rest = match rest {
+        // "is a JSON array" is more than that it is JSON.
+        [kind, rest @ ..] if format == Format::Json && kind.is("object array list") => {
+            claims.extend(keys::kind(*kind).map(|kind| Claim::Key { file: about.own(), path: Vec::new(), wants: Wants::Kind(kind) }));
+            rest
+        }
+        _ => skip(rest, "file document image data markup content format syntax graphic drawing successfully without errors"),
+    };
     match rest {
         [] => {}
+        [with, rest @ ..] if with.is("with containing having") && format == Format::Csv => {
+            claims.extend(keys::columns(about, rest, false)?);
+        }
         // "valid JSON with keys a and b"
         [with, rest @ ..] if with.is("with containing having") => claims.extend(keys::claims(about, rest, false)?),
         _ => return None,
@@ -219,7 +233,7 @@ fn links(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
     }
     let to = match rest {
         [all, rest @ ..] if all.is("all every each") => {
-            let nouns = "of the other required requested listed files file assets asset pages above them these those generated published resources artifacts outputs";
+            let nouns = "of the other required requested listed files file assets asset above them these those generated published resources artifacts outputs";
             rest.iter().all(|t| t.is(nouns)).then(|| required::linked(about.file, about.task))?
         }
         _ => {
@@ -230,8 +244,19 @@ fn links(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
     (!to.is_empty()).then(|| vec![Claim::Links { file: about.own(), to }])
 }
 
-/// "exactly three words", "a 300–400 word story". `bare`: that words are counted is said already.
-fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], bare: bool) -> Option<Vec<Claim>> {
+/// What is said before a count of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// "is", "has a length of"
+    Nothing,
+    /// "has", "contains"
+    Holds,
+    /// "the word count is"
+    Count,
+}
+
+/// "exactly three words", "a 300–400 word story".
+fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], said: Said) -> Option<Vec<Claim>> {
     if negative {
         return None;
     }
@@ -254,7 +279,11 @@ fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], bare: bool) -> O
         return counted(about, &all, "of is a");
     }
     let unit = all.iter().position(|w| matches!(*w, "word" | "words") || w.ends_with("-word") || w.ends_with("-words"));
-    let Some(unit) = unit else { return if bare { counted(about, &all, "of a the") } else { None } };
+    let Some(unit) = unit else { return if said == Said::Count { counted(about, &all, "of a the") } else { None } };
+    // "contains a 50-word summary": of other text beside it nothing is said.
+    if all.iter().any(|w| matches!(*w, "summary" | "description" | "paragraph" | "answer")) && said == Said::Holds {
+        return None;
+    }
     let trail = "long in total of text story summary description answer essay short length or more fewer less a the document article paragraph only exactly";
     let after = all.get(unit + 1..)?;
     if !after.iter().all(|w| trail.split(' ').any(|t| t == *w)) {
@@ -285,7 +314,7 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
     {
         return links(about, negative, after);
     }
-    if let Some(claims) = words(about, negative, rest, false) {
+    if let Some(claims) = words(about, negative, rest, Said::Holds) {
         return Some(claims);
     }
     if !negative && rest.first().is_some_and(|t| t.is("valid well-formed")) {
@@ -296,7 +325,7 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
     }
     if (about.ends(".csv") || about.ends(".tsv"))
         && !negative
-        && let Some(claims) = keys::columns(about, rest)
+        && let Some(claims) = keys::columns(about, rest, false)
     {
         return Some(claims);
     }
@@ -305,19 +334,27 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
 
 /// "contains "x"", "does not contain the typo "x"": nothing but a few words beside the quotation.
 fn quoted(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
-    let fillers = "the typo typos string strings text texts word words phrase phrases a an and or literal line misspelling any section sections heading headings exact both term terms sentence substring either neither nor";
+    let fillers = "the typo typos string strings text texts word words phrase phrases a an and or literal misspelling any section sections heading headings exact both term terms sentence substring either neither nor";
     let texts: Vec<&str> = rest.iter().filter_map(|t| if let Token::Quoted(q) = t { Some(*q) } else { None }).collect();
     let plain = rest.iter().all(|t| matches!(t, Token::Quoted(q) if !q.is_empty()) || *t == Token::Comma || t.is(fillers));
+    // "contains neither "x" nor "y""
+    let negative = negative || rest.iter().any(|t| t.is("neither"));
     // "has a "Setup" section" is said of a text; what a page or a program has is not what stands in it.
     let sections = rest.iter().any(|t| t.is("section sections heading headings"));
-    let said = verb == Verb::Contain || negative || sections && (about.ends(".md") || about.ends(".txt"));
-    let any_of = !negative && rest.iter().any(|t| t.is("or either any"));
+    let text = about.ends(".md") || about.ends(".txt") || about.ends("readme");
+    let said = if sections { !negative && text } else { verb == Verb::Contain || negative };
+    let any_of = !negative && rest.iter().any(|t| t.is("or nor either any"));
     if texts.is_empty() || !plain || !said || any_of {
         return None;
     }
+    let word = rest.iter().any(|t| t.is("word words term terms"));
     let claim = |text: &str| {
         let (file, text) = (about.own(), text.to_owned());
-        if negative { Claim::Lacks { file, text } } else { Claim::Contains { file, text } }
+        match (sections, negative) {
+            (true, _) => Claim::Section { file, text },
+            (_, true) => Claim::Lacks { file, text, word },
+            _ => Claim::Contains { file, text, word },
+        }
     };
     Some(texts.into_iter().map(claim).collect())
 }

@@ -41,7 +41,6 @@ fn what_files_decide() {
         ("MIT LICENSE file present in repo root", true),
         ("Each required file exists on GitHub", true),
         ("uid.txt matches the attached uid.txt", true),
-        ("a.txt matches the attached uid.txt", false),
         ("index.html links to all required assets", true),
         ("index.html links to a.txt and b.json", true),
         ("index.html links to a.txt and nope.txt", false),
@@ -77,8 +76,7 @@ fn what_files_decide() {
         ("empty.txt is not empty", false),
         ("README.md is not empty", true),
     ] {
-        let expected = if text.starts_with("a.txt matches the attached uid.txt") { Err(()) } else { Ok(passes) };
-        assert_eq!(verdict(text, brief, &files), expected, "{text}");
+        assert_eq!(verdict(text, brief, &files), Ok(passes), "{text}");
     }
 }
 
@@ -105,6 +103,8 @@ fn said_in_many_ways() {
         ("t.csv", "a,b\n1,2\n"),
         ("LICENSE", MIT),
         ("README.md", "# Title\n\n## Setup\n\n## Usage\n\nMIT"),
+        ("list.json", concat!("\u{feff}", r#"{"items":[{"id":1},{"id":2}],"some":[{"id":1},{}],"a.b":"Alice","o":{"c":2.0},"none":[]}"#)),
+        ("mark.csv", "\u{feff}a,b\n1,2\n"),
         ("uid.txt", "4711"),
         (".nojekyll", ""),
         ("docs/x.md", "hi"),
@@ -118,6 +118,9 @@ fn said_in_many_ways() {
         "no a.txt is committed",
         "Repo contains nope.txt",
         "docs/ is not committed",
+        "list.json has 'some' array with 'id' field",
+        "list.json has 'none' array with 'id' field",
+        "list.json has 'a.b' equal to 'Ali'",
         "p.svg contains \"<circle\"",
         "a.txt has fewer than 350 words",
         "a.txt has more than 350 words",
@@ -125,8 +128,51 @@ fn said_in_many_ways() {
         "data.json has 'max.val' (string)",
         "t.csv has columns a, b and c",
         "data.json has 'name' set to 'y'",
+        "data.json has 'name' equal to 'X'",
+        "data.json has exactly these keys: name",
+        "data.json has exactly the keys name and items",
+        "data.json has only the keys \"name\" and \"items\"",
+        "t.csv has only column a",
+        "data.json has 'items' array with 'id' field",
+        "data.json has \"lat\" (integer)",
+        "data.json contains \"Biogen\"",
+        "data.json is a JSON array",
+        "about.md contains the word 'wo'",
+        "no a.txt or b.txt is committed",
+        "a.txt or b.txt must not exist",
+        "README.md has a \"License\" section",
+        "README.md contains neither \"foo\" nor \"MIT\"",
+        "index.html links to uid.txt and LICENSE",
         "README.md must not contain \"Setup\"",
     ] {
         assert_eq!(verdict(text, brief, &files), Ok(false), "{text}");
+    }
+}
+
+/// Read, but what the files hold leaves it open.
+#[test]
+fn what_is_there_leaves_it_open() {
+    let files = [
+        ("data.json", r#"{"name":"x","max":{"val":"Ali"},"total":1,"total":2}"#),
+        ("t.csv", "a,b\n1,2\n"),
+        ("README.md", "# Title\n\nTODO: well-known setup"),
+    ];
+    for text in [
+        "data.json contains \"Ali\"",
+        "data.json has 'max' equal to '{}'",
+        "data.json has 'total' equal to 2",
+        "data.json has name and address fields",
+        "data.json has short and curt keys",
+        "t.csv has name and age columns",
+        "t.csv has columns A and B",
+        "t.csv has a date column",
+        "data.json has an id field",
+        "data.json has 'max' object with 'val' and 'name'",
+        "README.md contains \"todo\"",
+        "README.md does not contain \"todo\"",
+        "README.md contains the word \"known\"",
+        "README.md has a \"Setup\" section",
+    ] {
+        assert_eq!(verdict(text, "b", &files), Err(()), "{text}");
     }
 }
