@@ -70,7 +70,15 @@ const LIBRARIES: [&str; 32] = [
     "sql",
     "showdown",
 ];
-const FORBIDDING: [&str; 10] = [
+const FORBIDDING: [&str; 18] = [
+    "repo must not contain",
+    "repository must not contain",
+    "repo should not contain",
+    "repository should not contain",
+    "repo does not contain",
+    "repository does not contain",
+    "not be in the repo",
+    "not in the repo",
     "not commit",
     "n't commit",
     "not be commit",
@@ -110,6 +118,10 @@ pub fn required(task: &Task) -> Required {
                 found.forbidden.extend(paths);
                 continue;
             }
+            // "There is no result.json."
+            let (denied, paths): (Vec<RelPath>, Vec<RelPath>) =
+                paths.into_iter().partition(|p| low.contains(&format!("no {}", p.as_str().to_ascii_lowercase())));
+            found.forbidden.extend(denied);
             if low.contains("convert") {
                 let sheet = words(sentence).filter(|w| is_sheet(w)).find_map(|w| RelPath::parse(w).ok());
                 let csv = paths.iter().find(|p| p.as_str().to_ascii_lowercase().ends_with(".csv"));
@@ -133,7 +145,10 @@ pub fn required(task: &Task) -> Required {
 pub fn files(task: &Task) -> Vec<String> {
     let listed = listed(&task.brief);
     let found = required(task);
-    let mut files: Vec<String> = if listed.len() > 1 { listed } else { found.files.keys().map(ToString::to_string).collect() };
+    // What a check names it may just as well forbid.
+    let in_brief =
+        found.files.iter().filter(|(path, by)| *by == "the brief" || path.as_str() == "index.html").map(|(path, _)| path.to_string());
+    let mut files: Vec<String> = if listed.len() > 1 { listed } else { in_brief.collect() };
     files.extend(task.attachments.iter().map(|a| a.name.to_string()).filter(|name| words(&task.brief).any(|w| w == name)));
     files.retain(|f| !found.forbidden.iter().any(|no| no.as_str() == f));
     let mut seen = BTreeSet::new();
@@ -197,6 +212,13 @@ fn said_of(words: &[String], at: usize) -> bool {
     let after = words.get(at + 1..).unwrap_or_default();
     let then = after.first().is_some_and(|w| w == "after") && after.get(1).is_some_and(|w| changes(w, &["ing", "ying", "ting"]));
     governed || then
+}
+
+/// Whether a name is that of a library on the web rather than of a file of the site: `Chart.js`, `bootstrap.min.css`.
+#[must_use]
+pub fn is_library(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(".min.js") || lower.ends_with(".min.css") || lower.strip_suffix(".js").is_some_and(|stem| LIBRARIES.contains(&stem))
 }
 
 fn is_wanted(path: &str, sentence: &str) -> bool {
@@ -287,7 +309,7 @@ mod tests {
         Task::parse(json.to_string().as_bytes()).unwrap()
     }
 
-    fn files(brief: &str, checks: &[&str]) -> Vec<String> {
+    fn asked(brief: &str, checks: &[&str]) -> Vec<String> {
         required(&task(brief, checks)).files.keys().map(ToString::to_string).collect()
     }
 
@@ -295,7 +317,7 @@ mod tests {
     fn nine_files() {
         let brief = "Create:\n- ashravan.txt: a story.\n- dilemma.json: Fill in {x}\n- about.md: three words\n- index.html: links\n- LICENSE: MIT\n- uid.txt: as-is\n";
         assert_eq!(
-            files(brief, &["pelican.svg is valid SVG"]),
+            asked(brief, &["pelican.svg is valid SVG"]),
             ["about.md", "ashravan.txt", "dilemma.json", "index.html", "pelican.svg", "uid.txt"]
         );
     }
@@ -303,8 +325,8 @@ mod tests {
     #[test]
     fn what_is_no_file_of_the_site() {
         let brief = "Use marked and highlight.js from https://cdn.example/x.js, ?url=https://x.example/a.json, and fetch('https://y.example/b.json'). Node.js too. e.g. this.";
-        assert_eq!(files(brief, &["js: fetch('c.json')"]), ["index.html"]);
-        assert_eq!(files("Write the functions to app.js. Open index.html?CIK=1", &[]), ["app.js", "index.html"]);
+        assert_eq!(asked(brief, &["js: fetch('c.json')"]), ["index.html"]);
+        assert_eq!(asked("Write the functions to app.js. Open index.html?CIK=1", &[]), ["app.js", "index.html"]);
     }
 
     #[test]
@@ -318,6 +340,14 @@ mod tests {
         );
         assert!(found.workflows && found.conversions.len() == 1);
         assert!(!required(&task("Make a page", &[])).workflows);
+        for check in ["There is no result.json", "Repo must not contain result.json", "No result.json in the repository"] {
+            let task = task("Publish index.html and a.txt", &[check, "Each required file exists"]);
+            assert_eq!(
+                (required(&task).forbidden.len(), super::files(&task)),
+                (1, vec!["a.txt".to_owned(), "index.html".to_owned()]),
+                "{check}"
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A text in tokens: words, what stands in quotes, and the punctuation that joins or ends.
 
-use crate::stages::required::is_file;
+use crate::stages::required::{is_file, is_library};
 
 /// One token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl<'a> Token<'a> {
             Self::Word(w) | Self::Quoted(w) => {
                 let bare = w.strip_suffix("'s").or_else(|| w.strip_suffix("’s")).unwrap_or(w);
                 let bare = bare.strip_prefix("./").or_else(|| bare.strip_prefix('/')).unwrap_or(bare);
-                is_file(bare).then_some(bare)
+                (is_file(bare) && !is_library(bare)).then_some(bare)
             }
             _ => None,
         }
