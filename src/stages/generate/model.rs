@@ -55,7 +55,7 @@ fn context<'a>(
         path,
         media_type: a.media_type,
         bytes: a.bytes,
-        to_change: task.attachments.iter().any(|t| path.as_str().ends_with(t.name.as_str()) && required::to_change(task, &t.name)),
+        to_change: task.attachments.iter().any(|t| is_placed(path, &t.name) && required::to_change(task, &t.name)),
     };
     let (earlier, template_page) = earlier(world, task, brief)?;
     Ok(Context {
@@ -70,6 +70,11 @@ fn context<'a>(
         calls: brief.calls,
         judge: brief.judge,
     })
+}
+
+/// Whether the attachment of this name stands at `path`: where it is called so, or among the assets.
+fn is_placed(path: &RelPath, name: &RelPath) -> bool {
+    path == name || path.as_str().strip_prefix("assets/") == Some(name.as_str())
 }
 
 /// The rounds before this one: those that were worked on here, with their checks; after the state directory was lost, as the
