@@ -14,7 +14,6 @@ mod evidence;
 mod files;
 mod page;
 mod serve;
-mod xml;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::scan;
-use super::xml;
 use crate::stages::count;
 use crate::stages::required::{self, Required};
 use crate::stages::task::{Check, Task};
+use crate::stages::xml;
 use crate::values::RelPath;
 
 /// Something that is wrong with an app.
@@ -80,7 +80,7 @@ fn file(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
             }
         }
         "svg" | "xml" => {
-            if let Some(why) = xml::fault(text, ending == "svg") {
+            if let Err(why) = drawing(text, ending == "svg") {
                 found.push(Finding::grave(format!("{path} is not valid {}: {why}.", ending.to_ascii_uppercase())));
             }
         }
@@ -100,6 +100,17 @@ fn file(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
         found.push(Finding::grave(format!("{path} leaves something out ({line:?}); send the whole file.")));
     }
     words(view, path, text, found);
+}
+
+/// What keeps a text from being XML, and from being shown as SVG. It may still not be a good drawing.
+fn drawing(text: &str, svg: bool) -> Result<(), String> {
+    let root = xml::root(text)?;
+    match root {
+        _ if !svg => Ok(()),
+        _ if !root.is_svg() => Err(format!("the root element is <{}>, not <svg>", root.name)),
+        _ if !root.svg_namespace => Err("<svg> lacks xmlns=\"http://www.w3.org/2000/svg\"".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// A line by which a model says that it did not write everything.

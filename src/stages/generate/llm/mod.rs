@@ -20,7 +20,6 @@ mod material;
 mod prompt;
 pub mod reply;
 mod scan;
-mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
