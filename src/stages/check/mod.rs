@@ -25,6 +25,7 @@ use crate::ports::World;
 use crate::ports::browser;
 use crate::ports::browser::session::Browser;
 use crate::ports::browser::tab::Tab;
+use crate::stages::required::Wanted;
 use crate::stages::task::{Check, Task};
 use crate::values::RelPath;
 use classify::Way;
@@ -175,8 +176,9 @@ pub fn require(verdicts: &[Verdict], no_browser: Option<&str>) -> Result<()> {
 /// The checks of a run whose verdicts are lost, or that are off.
 #[must_use]
 pub fn unjudged(task: &Task, off: bool) -> Vec<Verdict> {
+    let wanted = Wanted::new(task);
     let verdict = |check: &Check| {
-        let kind = classify::way(check, task, "").kind();
+        let kind = classify::way(check, &wanted, "").kind();
         let (status, detail) = match kind {
             _ if off => (Status::Skipped, "checks are off"),
             Kind::Manual => (Status::Skipped, MANUAL),
@@ -201,7 +203,8 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
     }
     let own = case.task.checks.iter().map(|c| (c, None));
     let all: Vec<(&Check, Option<u64>)> = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round)))).collect();
-    let mut ways: Vec<Way> = all.iter().map(|(check, _)| classify::way(check, case.task, case.url)).collect();
+    let wanted = Wanted::new(case.task);
+    let mut ways: Vec<Way> = all.iter().map(|(check, _)| classify::way(check, &wanted, case.url)).collect();
     let mut report =
         Report { verdicts: all.iter().zip(&ways).map(|((c, round), way)| blank(c, way.kind(), *round)).collect(), ..Report::default() };
     if options.look || ways.iter().any(|w| w.kind() == Kind::Js) {
@@ -212,7 +215,7 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
             None => Browser::start(&world.children, &start),
         };
         report.started = browser.is_ok();
-        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &mut ways, &mut report)) {
+        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, (&wanted, &mut ways), &mut report)) {
             let why = format!("{e:#}");
             let started = report.started;
             for (verdict, _) in
@@ -252,7 +255,13 @@ pub fn finding(verdict: &Verdict) -> String {
 }
 
 /// One page per address: the plain one, and one for each parameter that a check is about.
-fn in_browser(browser: &mut Browser, case: &Case<'_>, options: &Options, ways: &mut [Way], report: &mut Report) -> anyhow::Result<()> {
+fn in_browser(
+    browser: &mut Browser,
+    case: &Case<'_>,
+    options: &Options,
+    (wanted, ways): (&Wanted<'_>, &mut [Way]),
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let site = Site::new(case.files, case.url, options.browser.offline, options.live);
     let plain: Vec<usize> = (0..ways.len()).filter(|n| matches!(ways.get(*n), Some(Way::Js { .. }))).collect();
     let mut items: Vec<Item> = plain.iter().filter_map(|n| ways.get(*n)).filter_map(code_of).map(|code| Item::new(&code)).collect();
@@ -262,7 +271,7 @@ fn in_browser(browser: &mut Browser, case: &Case<'_>, options: &Options, ways: &
         let (Some(way), Some(verdict)) = (ways.get_mut(*n), report.verdicts.get_mut(*n)) else { continue };
         match (&item.state, &way) {
             // It only looked like code.
-            (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, case.task, case.url),
+            (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, wanted, case.url),
             _ => (verdict.status, verdict.detail) = (status, detail),
         }
     }

@@ -21,7 +21,7 @@ fn kind(token: Token<'_>) -> Option<&'static str> {
 }
 
 /// `named`: that keys follow is said already.
-pub fn claims(about: &About<'_>, rest: &[Token<'_>], named: bool) -> Option<Vec<Claim>> {
+pub fn claims(about: &About<'_, '_>, rest: &[Token<'_>], named: bool) -> Option<Vec<Claim>> {
     if !about.ends(".json") {
         return None;
     }
@@ -84,7 +84,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// "has columns a, b and c", "has the header "a"".
-pub fn columns(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+pub fn columns(about: &About<'_, '_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let nouns = "column columns header headers heading headings";
     if !rest.iter().any(|t| t.is(nouns)) {
         return None;

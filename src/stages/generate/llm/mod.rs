@@ -19,6 +19,7 @@ mod judgement;
 mod material;
 mod prompt;
 pub mod reply;
+mod said;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
