@@ -8,6 +8,8 @@ pub mod required;
 
 pub mod sheet;
 
+pub mod xml;
+
 pub mod name;
 
 pub mod ground;

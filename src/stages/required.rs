@@ -4,10 +4,14 @@
 //! a library (`highlight.js`). A sentence that says not to commit a file forbids it. JavaScript checks name selectors rather
 //! than files and are left out. It is better to miss a name than to make one up: what is missed is still in the brief.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::stages::task::{Check, Task};
-use crate::values::RelPath;
+use crate::values::{RelPath, boundary};
+
+/// The bytes of a brief that are read, for what it asks for here and by a model: about 100,000 tokens.
+pub const READ: usize = 400_000;
 
 /// Endings of files that a model can write.
 const ENDINGS: [&str; 21] = [
@@ -91,6 +95,9 @@ const FORBIDDING: [&str; 18] = [
     "not included in the repo",
 ];
 
+/// Bytes of the longest sentence that is looked at closely.
+const SENTENCE: usize = 1_000;
+
 /// What the task says about files.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Required {
@@ -118,16 +125,18 @@ pub fn required(task: &Task) -> Required {
                 found.forbidden.extend(paths);
                 continue;
             }
-            // "There is no result.json."
-            let (denied, paths): (Vec<RelPath>, Vec<RelPath>) =
-                paths.into_iter().partition(|p| low.contains(&format!("no {}", p.as_str().to_ascii_lowercase())));
+            // "There is no result.json." A long sentence is a list of something else.
+            let denies = sentence.len() < SENTENCE && low.contains("no ");
+            let is_denied = |p: &RelPath| denies && low.contains(&format!("no {}", p.as_str().to_ascii_lowercase()));
+            let (denied, paths): (Vec<RelPath>, Vec<RelPath>) = paths.into_iter().partition(is_denied);
             found.forbidden.extend(denied);
             if low.contains("convert") {
                 let sheet = words(sentence).filter(|w| is_sheet(w)).find_map(|w| RelPath::parse(w).ok());
                 let csv = paths.iter().find(|p| p.as_str().to_ascii_lowercase().ends_with(".csv"));
                 found.conversions.extend(sheet.zip(csv.cloned()));
             }
-            for path in paths.into_iter().filter(|p| is_wanted(p.as_str(), sentence)) {
+            let (making, minified) = (MAKING.iter().any(|m| low.contains(m)), low.contains(".min.js"));
+            for path in paths.into_iter().filter(|p| is_wanted(p.as_str(), sentence, making, minified)) {
                 found.files.entry(path).or_insert_with(|| source.clone());
             }
         }
@@ -139,67 +148,99 @@ pub fn required(task: &Task) -> Required {
     found
 }
 
-/// The files that "each required file" speaks of, whatever can be told of them: list items of the brief that begin with one, or what
-/// its text asks for, and the licence and README that every task wants where it names them.
-#[must_use]
-pub fn files(task: &Task) -> Vec<String> {
-    let listed = listed(&task.brief);
-    let found = required(task);
-    // What a check names it may just as well forbid.
-    let in_brief =
-        found.files.iter().filter(|(path, by)| *by == "the brief" || path.as_str() == "index.html").map(|(path, _)| path.to_string());
-    let mut files: Vec<String> = if listed.len() > 1 { listed } else { in_brief.collect() };
-    files.extend(task.attachments.iter().map(|a| a.name.to_string()).filter(|name| words(&task.brief).any(|w| w == name)));
-    files.retain(|f| !found.forbidden.iter().any(|no| no.as_str() == f));
-    let mut seen = BTreeSet::new();
-    files.retain(|f| seen.insert(f.clone()));
-    files
+/// A task and what it says about files, drawn from it when it is first asked for: each of hundreds of checks may want to know.
+pub struct Wanted<'a> {
+    pub task: &'a Task,
+    files: OnceCell<Vec<String>>,
+    listed: OnceCell<Vec<&'a str>>,
 }
 
-/// What a homepage links to: the files before it in the list, "all the above"; otherwise all others but the repository's own.
-#[must_use]
-pub fn linked(page: &str, task: &Task) -> Vec<String> {
-    let listed = listed(&task.brief);
-    let above: Vec<String> = listed.iter().take_while(|f| *f != page).cloned().collect();
-    if listed.iter().any(|f| f == page) && !above.is_empty() {
-        return above;
+impl<'a> Wanted<'a> {
+    #[must_use]
+    pub fn new(task: &'a Task) -> Self {
+        Self { task, files: OnceCell::new(), listed: OnceCell::new() }
     }
-    files(task).into_iter().filter(|f| f != page && !f.starts_with("LICEN") && !f.starts_with("README") && !f.starts_with('.')).collect()
+
+    /// The files that "each required file" speaks of, whatever can be told of them: list items of the brief that begin with one, or
+    /// what its text asks for, and the licence and README that every task wants where it names them.
+    #[must_use]
+    pub fn files(&self) -> &[String] {
+        self.files.get_or_init(|| {
+            let (listed, found) = (self.listed(), required(self.task));
+            let named: HashSet<&str> = words(head(&self.task.brief)).collect();
+            // What a check names it may just as well forbid.
+            let in_brief = found.files.iter().filter(|(path, by)| *by == "the brief" || path.as_str() == "index.html");
+            let asked: Vec<&str> = if listed.len() > 1 { listed.to_vec() } else { in_brief.map(|(path, _)| path.as_str()).collect() };
+            let attached = self.task.attachments.iter().map(|a| a.name.as_str()).filter(|name| named.contains(name));
+            // The forbidden ones are taken for seen.
+            let mut seen: HashSet<&str> = found.forbidden.iter().map(RelPath::as_str).collect();
+            asked.into_iter().chain(attached).filter(|f| seen.insert(f)).map(str::to_owned).collect()
+        })
+    }
+
+    /// What a homepage links to: the files before it in the list, "all the above"; otherwise all others but the repository's own.
+    #[must_use]
+    pub fn linked(&self, page: &str) -> Vec<String> {
+        let listed = self.listed();
+        match listed.iter().position(|f| *f == page) {
+            Some(at) if at > 0 => listed.iter().take(at).map(|f| (*f).to_owned()).collect(),
+            _ => {
+                let own = |f: &String| f.starts_with("LICEN") || f.starts_with("README") || f.starts_with('.');
+                self.files().iter().filter(|f| *f != page && !own(f)).cloned().collect()
+            }
+        }
+    }
+
+    fn listed(&self) -> &[&'a str] {
+        self.listed.get_or_init(|| listed(head(&self.task.brief)))
+    }
+}
+
+/// The part of a brief or check that is read here.
+fn head(text: &str) -> &str {
+    &text[..boundary(text, READ)]
 }
 
 /// Files at the beginning of a list item.
-fn listed(brief: &str) -> Vec<String> {
-    let item = |line: &str| {
-        let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(['-', '*', '•', '.', ')'])?;
+fn listed(brief: &str) -> Vec<&str> {
+    let item = |line| {
+        let rest = str::trim_start(line).trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(['-', '*', '•', '.', ')'])?;
         let first = rest.trim_start_matches(['*', '`', ' ']);
         let word = words(first).next().filter(|w| first.starts_with(w))?;
-        is_file(word).then(|| word.to_owned())
+        is_file(word).then_some(word)
     };
     brief.lines().filter_map(item).collect()
 }
 
-/// Brief and checks with what they are called, JavaScript left out.
+/// Brief and checks with what they are called, as far as they are read; JavaScript left out.
 pub fn sources(task: &Task) -> impl Iterator<Item = (String, &str)> {
     let checks = task.checks.iter().enumerate().filter(|(_, c)| !matches!(c, Check::Js(_)));
-    std::iter::once(("the brief".to_owned(), task.brief.as_str())).chain(checks.map(|(n, c)| (format!("check {}", n + 1), c.text())))
+    let checks = checks.map(|(n, c)| (format!("check {}", n + 1), head(c.text())));
+    std::iter::once(("the brief".to_owned(), head(&task.brief))).chain(checks)
 }
 
-/// Whether the brief asks for an attachment to be changed: "fix execute.py", "commit execute.py after fixing …". It must be
+/// Those of `names` that the brief asks to be changed: "fix execute.py", "commit execute.py after fixing …". It must be
 /// said of the file itself; that a page which uses it is to be changed does not count.
 #[must_use]
-pub fn to_change(task: &Task, name: &RelPath) -> bool {
-    sentences(&task.brief).any(|sentence| {
+pub fn to_change<'a>(task: &Task, names: impl Iterator<Item = &'a RelPath>) -> HashSet<&'a RelPath> {
+    let names: Vec<(String, &RelPath)> = names.map(|n| (n.as_str().to_ascii_lowercase(), n)).collect();
+    let known: HashSet<&str> = names.iter().map(|(low, _)| low.as_str()).collect();
+    let mut changed: HashSet<String> = HashSet::new();
+    for sentence in sentences(head(&task.brief)) {
         let low = sentence.to_ascii_lowercase();
-        let stays = ["as-is", "as is", "unchanged", "unmodified", "do not change", "don't change"].iter().any(|w| low.contains(w));
-        let all: Vec<String> = words(&low).map(str::to_owned).collect();
-        let name = name.as_str().to_ascii_lowercase();
-        !stays && all.iter().enumerate().filter(|(_, w)| **w == name).any(|(at, _)| said_of(&all, at))
-    })
+        if ["as-is", "as is", "unchanged", "unmodified", "do not change", "don't change"].iter().any(|w| low.contains(w)) {
+            continue;
+        }
+        let all: Vec<&str> = words(&low).collect();
+        let said = all.iter().enumerate().filter(|(at, w)| known.contains(**w) && said_of(&all, *at));
+        changed.extend(said.map(|(_, w)| (*w).to_owned()));
+    }
+    names.iter().filter(|(low, _)| changed.contains(low)).map(|(_, name)| *name).collect()
 }
 
 /// Whether a verb of changing governs the word at `at`.
-fn said_of(words: &[String], at: usize) -> bool {
-    let changes = |w: &String, endings: &[&str]| {
+fn said_of(words: &[&str], at: usize) -> bool {
+    let changes = |w: &str, endings: &[&str]| {
         ["fix", "correct", "repair", "debug", "edit", "modif", "rewrit", "refactor"]
             .iter()
             .any(|stem| w.strip_prefix(stem).is_some_and(|rest| endings.contains(&rest)))
@@ -210,7 +251,7 @@ fn said_of(words: &[String], at: usize) -> bool {
     let verb = before.iter().rposition(|w| changes(w, &plain));
     let governed = verb.is_some_and(|v| v + 1 == before.len() || before.last().is_some_and(|w| leads(w)));
     let after = words.get(at + 1..).unwrap_or_default();
-    let then = after.first().is_some_and(|w| w == "after") && after.get(1).is_some_and(|w| changes(w, &["ing", "ying", "ting"]));
+    let then = after.first().is_some_and(|w| *w == "after") && after.get(1).is_some_and(|w| changes(w, &["ing", "ying", "ting"]));
     governed || then
 }
 
@@ -221,14 +262,12 @@ pub fn is_library(name: &str) -> bool {
     lower.ends_with(".min.js") || lower.ends_with(".min.css") || lower.strip_suffix(".js").is_some_and(|stem| LIBRARIES.contains(&stem))
 }
 
-fn is_wanted(path: &str, sentence: &str) -> bool {
+/// `making`, `minified`: what the sentence says besides, looked up once for all the names in it.
+fn is_wanted(path: &str, sentence: &str, making: bool, minified: bool) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let Some(stem) = name.strip_suffix(".js") else { return true };
-    let low = sentence.to_ascii_lowercase();
-    let listed = sentence.trim_start().trim_start_matches(['-', '*', ' ', '`']).starts_with(path);
-    !LIBRARIES.contains(&stem.to_ascii_lowercase().as_str())
-        && !low.contains(".min.js")
-        && (listed || MAKING.iter().any(|m| low.contains(m)))
+    let listed = || sentence.trim_start_matches([' ', '-', '*', '`']).starts_with(path);
+    !LIBRARIES.contains(&stem.to_ascii_lowercase().as_str()) && !minified && (making || listed())
 }
 
 /// Whether a word is the name of a spreadsheet.
@@ -301,86 +340,4 @@ pub fn is_file(word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn task(brief: &str, checks: &[&str]) -> Task {
-        let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "checks": checks});
-        Task::parse(json.to_string().as_bytes()).unwrap()
-    }
-
-    fn asked(brief: &str, checks: &[&str]) -> Vec<String> {
-        required(&task(brief, checks)).files.keys().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn nine_files() {
-        let brief = "Create:\n- ashravan.txt: a story.\n- dilemma.json: Fill in {x}\n- about.md: three words\n- index.html: links\n- LICENSE: MIT\n- uid.txt: as-is\n";
-        assert_eq!(
-            asked(brief, &["pelican.svg is valid SVG"]),
-            ["about.md", "ashravan.txt", "dilemma.json", "index.html", "pelican.svg", "uid.txt"]
-        );
-    }
-
-    #[test]
-    fn what_is_no_file_of_the_site() {
-        let brief = "Use marked and highlight.js from https://cdn.example/x.js, ?url=https://x.example/a.json, and fetch('https://y.example/b.json'). Node.js too. e.g. this.";
-        assert_eq!(asked(brief, &["js: fetch('c.json')"]), ["index.html"]);
-        assert_eq!(asked("Write the functions to app.js. Open index.html?CIK=1", &[]), ["app.js", "index.html"]);
-    }
-
-    #[test]
-    fn forbidden_wins() {
-        let brief = "- Convert data.xlsx to data.csv and commit it.\n- Runs: python execute.py > result.json\n- Add .github/workflows/ci.yml\n- Do not commit result.json; it is made in CI.";
-        let found = required(&task(brief, &["result.json is NOT committed"]));
-        assert_eq!(found.forbidden.iter().map(RelPath::as_str).collect::<Vec<_>>(), ["result.json"]);
-        assert_eq!(
-            found.files.keys().map(RelPath::as_str).collect::<Vec<_>>(),
-            [".github/workflows/ci.yml", "data.csv", "execute.py", "index.html"]
-        );
-        assert!(found.workflows && found.conversions.len() == 1);
-        assert!(!required(&task("Make a page", &[])).workflows);
-        for check in ["There is no result.json", "Repo must not contain result.json", "No result.json in the repository"] {
-            let task = task("Publish index.html and a.txt", &[check, "Each required file exists"]);
-            assert_eq!(
-                (required(&task).forbidden.len(), super::files(&task)),
-                (1, vec!["a.txt".to_owned(), "index.html".to_owned()]),
-                "{check}"
-            );
-        }
-    }
-
-    #[test]
-    fn attachments_that_are_to_be_changed() {
-        let path = RelPath::parse("execute.py").unwrap();
-        for brief in [
-            "Commit execute.py after fixing the non-trivial error in it.",
-            "Fix execute.py",
-            "Correct the error in execute.py.",
-            "Please fix the bug in the attached `execute.py`",
-            "Modify execute.py so that it runs",
-        ] {
-            assert!(to_change(&task(brief, &[]), &path), "{brief}");
-        }
-        for brief in [
-            "Commit execute.py as-is",
-            "Fix the page so that execute.py is shown",
-            "Update the page with execute.py",
-            "Show execute.py",
-            "Fix main.py and show execute.py",
-            "Fix the error but keep execute.py unchanged",
-        ] {
-            assert!(!to_change(&task(brief, &[]), &path), "{brief}");
-        }
-    }
-
-    #[test]
-    fn what_is_a_file() {
-        for file in ["a.txt", "docs/a.md", ".github/workflows/ci.yml", "LICENSE", "docs/", ".env", ".env.example", "node_modules"] {
-            assert!(is_file(file), "{file}");
-        }
-        for other in ["max.val", "e.g", "example.com", "/", "a.b.", "", "300-400", "document.title", "and/or"] {
-            assert!(!is_file(other), "{other}");
-        }
-    }
-}
+mod tests;

@@ -245,7 +245,7 @@ impl<'a> Walk<'a> {
 
     /// Makes the result of a walk, and keeps it for `status`.
     fn close(&self, document: &mut RunDocument, error: Option<Error>) -> Option<Error> {
-        let unreadable = outcome::fill(&self.journal, checks::unjudged(self.task, false), document).err();
+        let unreadable = outcome::fill(&self.journal, || checks::unjudged(self.task, false), document).err();
         let error = unreadable.or(error);
         document.resumed_from = self.resumed_from;
         conclude(document, error.as_ref(), self.stage);
@@ -264,7 +264,7 @@ impl<'a> Walk<'a> {
     /// Keeps for `status` what became of a walk that did not mean to go to the end.
     fn note(&self, result: Result<()>) -> Result<()> {
         let mut document = identity(self.task);
-        outcome::fill(&self.journal, checks::unjudged(self.task, false), &mut document)?;
+        outcome::fill(&self.journal, || checks::unjudged(self.task, false), &mut document)?;
         conclude(&mut document, result.as_ref().err(), self.stage);
         outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
         self.let_go_of_refused(result.as_ref().err())?;

@@ -39,8 +39,9 @@ fn of(email: &str, task: &str, round: u64, nonce: &str, id: &RunId) -> RunDocume
     }
 }
 
-/// Puts into the document what is on record. `checks`: what to say of them where nothing is.
-pub fn fill(journal: &Journal, checks: Vec<Verdict>, document: &mut RunDocument) -> Result<()> {
+/// Puts into the document what is on record. `checks`: what to say of them where nothing is, for which
+/// all have to be read.
+pub fn fill(journal: &Journal, checks: impl FnOnce() -> Vec<Verdict>, document: &mut RunDocument) -> Result<()> {
     let generate = journal.read::<Step<generate::Record>>(step::GENERATE)?;
     let check = journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
     let commit = journal.read::<Step<Commit>>(step::COMMIT)?;
@@ -54,7 +55,7 @@ pub fn fill(journal: &Journal, checks: Vec<Verdict>, document: &mut RunDocument)
         deploy: push.as_ref().map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
         notify: receipt.as_ref().map(|s| s.ms),
     };
-    document.checks = check.map_or(checks, |s| s.value);
+    document.checks = check.map_or_else(checks, |s| s.value);
     let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
     document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
         Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),

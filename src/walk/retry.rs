@@ -183,7 +183,7 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
     let unfinished = || Error::new(Code::State, "this run has no page yet to tell of").hint("llmdeploy run TASK");
     let journal = Journal::take(&errands.state, id)?.ok_or_else(unfinished)?;
     let run = journal.read::<Run<IgnoredAny>>("run")?.ok_or_else(unfinished)?;
-    outcome::fill(&journal, Vec::new(), document)?;
+    outcome::fill(&journal, Vec::new, document)?;
     let push = journal.read::<Step<Push>>(step::PUSH)?.ok_or_else(unfinished)?.value;
     let deployment = journal.read::<Step<Deployment>>(step::DEPLOY)?.ok_or_else(unfinished)?.value;
     let Step { ms, value: mut receipt } = journal.read::<Step<Receipt>>(step::NOTIFY)?.unwrap_or(Step { ms: 0, value: Receipt::default() });

@@ -242,6 +242,30 @@ fn a_fixed_script_a_converted_sheet_and_a_workflow() {
     }
 }
 
+#[test]
+fn a_file_whose_name_ends_like_one_to_be_fixed_is_not_to_be_changed() {
+    let bench = Bench::new();
+    let attachment = |name: &str| json!({"name": name, "url": data_uri("text/x-python", b"print(1)")});
+    let attachments = json!([attachment("data.py"), attachment("my_data.py")]);
+    let brief = "Fix data.py. Also show my_data.py unchanged.";
+    let prompt =
+        bench.go("generate", &task(&bench, json!({"brief": brief, "attachments": attachments})), &["--print-prompt"]).exits(0).stdout;
+    assert!(prompt.contains("- my_data.py (from the brief): attached, in the site already; do not send it"), "{prompt}");
+    assert!(!prompt.contains("- data.py (from the brief): attached, in the site already; do not send it"), "{prompt}");
+}
+
+/// Between its two cells lie 17 billion empty ones, which nobody has memory for.
+#[test]
+fn a_sheet_that_claims_the_whole_grid_does_not_end_the_program() {
+    let bench = Bench::new();
+    let book = xlsx::corners();
+    assert!(book.len() < 4_000);
+    let attachments = json!([{"name": "data.xlsx", "url": data_uri("@file/zip", &book)}]);
+    let ran = bench.go("generate", &task(&bench, json!({"brief": "Show data.xlsx", "attachments": attachments})), &["--print-prompt"]);
+    let prompt = ran.exits(0).stdout;
+    assert!(prompt.contains("it does not read: sheet \"Sales\" has more than 5000000 cells"), "{prompt}");
+}
+
 fn round(bench: &Bench, n: u64, brief: &str, check: &str) -> Value {
     task(bench, json!({"round": n, "nonce": format!("n-{n}"), "brief": brief, "checks": [{"js": check}]}))
 }

@@ -41,9 +41,6 @@ fn zip(files: &[(&str, String)]) -> Vec<u8> {
 
 /// One sheet: numbers as numbers, `d:45658` as a date, the rest as text.
 pub fn book(rows: &[&[&str]]) -> Vec<u8> {
-    const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
-    const RELS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
     let cell = |(n, value): (usize, &&str), row: usize| {
         let at = format!("{}{}", char::from(b'A' + u8::try_from(n).unwrap()), row + 1);
         match value.strip_prefix("d:") {
@@ -57,6 +54,18 @@ pub fn book(rows: &[&[&str]]) -> Vec<u8> {
         .enumerate()
         .map(|(n, row)| format!("<row r=\"{}\">{}</row>", n + 1, row.iter().enumerate().map(|c| cell(c, n)).collect::<String>()))
         .collect();
+    around(&rows)
+}
+
+/// One sheet whose only two cells lie as far apart as can be.
+pub fn corners() -> Vec<u8> {
+    around("<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row>")
+}
+
+fn around(rows: &str) -> Vec<u8> {
+    const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    const RELS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
     let types = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"><Default Extension=\"xml\" ContentType=\"application/xml\"/></Types>";
     zip(&[
         ("[Content_Types].xml", types.to_owned()),

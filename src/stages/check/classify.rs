@@ -6,6 +6,7 @@
 
 use super::claims::{self, Claim};
 use super::{Kind, code};
+use crate::stages::required::Wanted;
 use crate::stages::task::{Check, Task};
 
 /// A check with the way to judge it.
@@ -39,22 +40,22 @@ impl Way {
 
 /// `url`: the page's address, for a parameter that needs a value.
 #[must_use]
-pub fn way(check: &Check, task: &Task, url: &str) -> Way {
+pub fn way(check: &Check, wanted: &Wanted<'_>, url: &str) -> Way {
     match check {
         Check::Js(code) => Way::Js { code: code.clone(), said: true },
         Check::Text(text) if is_expression(text) => Way::Js { code: text.trim().to_owned(), said: false },
-        Check::Text(text) => plain(text, task, url),
+        Check::Text(text) => plain(text, wanted, url),
         Check::Other(_) => Way::Person,
     }
 }
 
 /// Plain language.
 #[must_use]
-pub fn plain(text: &str, task: &Task, url: &str) -> Way {
-    if let Some(claims) = claims::read(text, task) {
+pub fn plain(text: &str, wanted: &Wanted<'_>, url: &str) -> Way {
+    if let Some(claims) = claims::read(text, wanted) {
         return Way::Files(claims);
     }
-    parameter(text, task, url).unwrap_or(Way::Person)
+    parameter(text, wanted.task, url).unwrap_or(Way::Person)
 }
 
 /// Words of the language that may stand beside another word.
@@ -212,7 +213,7 @@ mod tests {
     fn a_parameter_with_a_fixture() {
         let json = r#"{"email":"e","task":"t","brief":"b","attachments":[{"name":"sample.png","url":"data:,x"}]}"#;
         let task = Task::parse(json.as_bytes()).unwrap();
-        let way = |text: &str| plain(text, &task, "https://o.github.io/r/");
+        let way = |text: &str| plain(text, &Wanted::new(&task), "https://o.github.io/r/");
         let value = "https://o.github.io/r/assets/sample.png?given".to_owned();
         assert_eq!(way("Page displays captcha URL passed at ?url=..."), Way::Shown { parameter: "url".to_owned(), value });
         for text in [

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::claims::json::{self, Seen};
 use super::claims::{Claim, Format, How, Wants};
 use super::evidence::has_word;
-use super::xml;
 use crate::stages::count;
 use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
+use crate::stages::xml;
 use crate::values::RelPath;
 
 type Files<'a> = BTreeMap<RelPath, &'a [u8]>;
@@ -190,8 +190,8 @@ fn valid(file: &str, bytes: &[u8], format: Format) -> Result<(), String> {
         Format::Json => json::valid(text?).map_err(|e| format!("{file} is not valid JSON: {e}")),
         Format::Xml => xml::root(text?).map(drop).map_err(|e| format!("{file} is not well-formed: {e}")),
         Format::Svg => match xml::root(text?) {
-            Ok(root) if root.rsplit(':').next() == Some("svg") => Ok(()),
-            Ok(root) => Err(format!("{file} is no SVG: its root is <{root}>")),
+            Ok(root) if root.is_svg() => Ok(()),
+            Ok(root) => Err(format!("{file} is no SVG: its root is <{}>", root.name)),
             Err(e) => Err(format!("{file} is not a valid SVG: {e}")),
         },
         Format::Csv => {

@@ -14,7 +14,6 @@ mod evidence;
 mod files;
 mod page;
 mod serve;
-mod xml;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::ports::World;
 use crate::ports::browser;
 use crate::ports::browser::session::Browser;
 use crate::ports::browser::tab::Tab;
+use crate::stages::required::Wanted;
 use crate::stages::task::{Check, Task};
 use crate::values::RelPath;
 use classify::Way;
@@ -176,8 +176,9 @@ pub fn require(verdicts: &[Verdict], no_browser: Option<&str>) -> Result<()> {
 /// The checks of a run whose verdicts are lost, or that are off.
 #[must_use]
 pub fn unjudged(task: &Task, off: bool) -> Vec<Verdict> {
+    let wanted = Wanted::new(task);
     let verdict = |check: &Check| {
-        let kind = classify::way(check, task, "").kind();
+        let kind = classify::way(check, &wanted, "").kind();
         let (status, detail) = match kind {
             _ if off => (Status::Skipped, "checks are off"),
             Kind::Manual => (Status::Skipped, MANUAL),
@@ -202,8 +203,9 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
         return Report { verdicts: unjudged(case.task, true), ..Report::default() };
     }
     let own = case.task.checks.iter().map(|c| (c, None));
+    let wanted = Wanted::new(case.task);
     let all = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round))));
-    let judged = all.map(|(check, round)| (check, round, classify::way(check, case.task, case.url)));
+    let judged = all.map(|(check, round)| (check, round, classify::way(check, &wanted, case.url)));
     // What a person was to judge in an earlier round is not asked of anybody again.
     let (all, mut ways): (Vec<(&Check, Option<u64>)>, Vec<Way>) =
         judged.filter(|(_, round, way)| round.is_none() || *way != Way::Person).map(|(check, round, way)| ((check, round), way)).unzip();
@@ -218,7 +220,7 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
             None => Browser::start(&start),
         };
         report.started = browser.is_ok();
-        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &site, &mut ways, &mut report)) {
+        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &site, (&wanted, &mut ways), &mut report)) {
             let why = format!("{e:#}");
             let started = report.started;
             for (verdict, _) in
@@ -264,7 +266,7 @@ fn in_browser(
     case: &Case<'_>,
     options: &Options,
     site: &Site<'_>,
-    ways: &mut [Way],
+    (wanted, ways): (&Wanted<'_>, &mut [Way]),
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let plain: Vec<usize> = (0..ways.len()).filter(|n| matches!(ways.get(*n), Some(Way::Js { .. }))).collect();
@@ -275,8 +277,8 @@ fn in_browser(
         let (Some(way), Some(verdict)) = (ways.get_mut(*n), report.verdicts.get_mut(*n)) else { continue };
         match (&item.state, &way) {
             // It only looked like code.
-            (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, case.task, case.url),
-            (_, Way::Js { said: false, .. }) if item.is_about_nothing() => *way = classify::plain(&verdict.check, case.task, case.url),
+            (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, wanted, case.url),
+            (_, Way::Js { said: false, .. }) if item.is_about_nothing() => *way = classify::plain(&verdict.check, wanted, case.url),
             _ => judged.into_verdict(verdict),
         }
     }

@@ -51,11 +51,20 @@ fn context<'a>(
     brief: &'a Brief<'_>,
     attachments: &'a Placed<'_>,
 ) -> Result<Context<'a>> {
+    let changed = required::to_change(task, task.attachments.iter().map(|a| &a.name));
+    // It stands where it is called so or, unless it stands there, among the assets.
+    let is_changed = |path: &RelPath| {
+        changed.contains(path)
+            || path
+                .as_str()
+                .strip_prefix("assets/")
+                .is_some_and(|name| changed.iter().any(|c| c.as_str() == name) && !attachments.keys().any(|p| p.as_str() == name))
+    };
     let shown = |(path, a): (&'a RelPath, &'a super::Attached<'_>)| Shown {
         path,
         media_type: a.media_type,
         bytes: a.bytes,
-        to_change: task.attachments.iter().any(|t| path.as_str().ends_with(t.name.as_str()) && required::to_change(task, &t.name)),
+        to_change: is_changed(path),
     };
     let (earlier, template_page) = earlier(world, task, brief)?;
     Ok(Context {

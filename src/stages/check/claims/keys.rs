@@ -61,7 +61,7 @@ fn any_quoted(all: &[Token<'_>]) -> bool {
 }
 
 /// "has columns a, b and c", "has exactly the columns "a" and "b"". `said`: that columns follow is said already.
-pub fn columns(about: &About<'_>, rest: &[Token<'_>], said: bool) -> Option<Vec<Claim>> {
+pub fn columns(about: &About<'_, '_>, rest: &[Token<'_>], said: bool) -> Option<Vec<Claim>> {
     if !said && !rest.iter().any(|t| t.is(COLUMNS)) {
         return None;
     }
@@ -95,7 +95,7 @@ pub fn columns(about: &About<'_>, rest: &[Token<'_>], said: bool) -> Option<Vec<
 }
 
 /// `said`: that keys follow is said already.
-pub fn claims(about: &About<'_>, rest: &[Token<'_>], said: bool) -> Option<Vec<Claim>> {
+pub fn claims(about: &About<'_, '_>, rest: &[Token<'_>], said: bool) -> Option<Vec<Claim>> {
     if !about.ends(".json") {
         return None;
     }

@@ -15,8 +15,7 @@ mod predicate;
 use std::ops::RangeInclusive;
 
 use crate::stages::count;
-use crate::stages::required;
-use crate::stages::task::Task;
+use crate::stages::required::Wanted;
 use lex::Token;
 
 /// What must hold of the files.
@@ -118,13 +117,13 @@ pub enum How {
 
 /// The claims of a text, `None` where it is not one that files alone decide.
 #[must_use]
-pub fn read(text: &str, task: &Task) -> Option<Vec<Claim>> {
+pub fn read(text: &str, wanted: &Wanted<'_>) -> Option<Vec<Claim>> {
     let text = text.trim().trim_end_matches(['.', '!']).trim();
     let all = lex::tokens(text);
     if is_licence(&all) {
         return Some(vec![Claim::Mit]);
     }
-    if let Some(files) = required_files(&all, task) {
+    if let Some(files) = required_files(&all, wanted) {
         return Some(files.into_iter().map(Claim::Exists).collect());
     }
     existence(&all).or_else(|| {
@@ -132,7 +131,7 @@ pub fn read(text: &str, task: &Task) -> Option<Vec<Claim>> {
         let mut claims = Vec::new();
         for part in predicate::split(rest) {
             for file in &files {
-                claims.extend(predicate::claims(&predicate::About { file, noun, task }, part)?);
+                claims.extend(predicate::claims(&predicate::About { file, noun, wanted }, part)?);
             }
         }
         // "a.txt or b.txt must not exist" is said of both, "a.txt or b.txt exists" of one.
@@ -177,8 +176,11 @@ fn is_place(all: &[Token<'_>]) -> bool {
 
 const THERE: &str = "present committed included available added pushed tracked uploaded provided there found existing checked-in";
 
+/// More files are no list that somebody wrote, and each of hundreds of checks would hold them all.
+const MOST_FILES: usize = 2_000;
+
 /// "Each required file exists", "All nine files are present in the repo".
-fn required_files(all: &[Token<'_>], task: &Task) -> Option<Vec<String>> {
+fn required_files(all: &[Token<'_>], wanted: &Wanted<'_>) -> Option<Vec<String>> {
     let first = all.first()?;
     let asked = "required requested listed specified necessary expected mentioned";
     let named = all.iter().position(|t| t.is("file files"))?;
@@ -193,8 +195,8 @@ fn required_files(all: &[Token<'_>], task: &Task) -> Option<Vec<String>> {
     if !(starts && plain && exist && is_place(after.get(verb..)?)) {
         return None;
     }
-    let files = required::files(task);
-    (!files.is_empty() && counted.is_none_or(|n| n == files.len())).then_some(files)
+    let files = wanted.files();
+    (!files.is_empty() && files.len() <= MOST_FILES && counted.is_none_or(|n| n == files.len())).then(|| files.to_vec())
 }
 
 /// Whether one of several files is enough: "a.txt or b.txt".

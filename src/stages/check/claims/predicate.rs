@@ -3,17 +3,16 @@
 use super::lex::Token;
 use super::{Claim, Format, Noun, THERE, Wants, files, is_place, keys, skip};
 use crate::stages::count;
-use crate::stages::required;
-use crate::stages::task::Task;
+use crate::stages::required::{self, Wanted};
 
 /// What a predicate is about.
-pub struct About<'a> {
+pub struct About<'a, 't> {
     pub file: &'a str,
     pub noun: Noun,
-    pub task: &'a Task,
+    pub wanted: &'a Wanted<'t>,
 }
 
-impl About<'_> {
+impl About<'_, '_> {
     pub fn own(&self) -> String {
         self.file.to_owned()
     }
@@ -96,7 +95,7 @@ pub fn split<'t, 'a>(all: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
 }
 
 /// The claims of one predicate; `None` where it is not understood.
-pub fn claims(about: &About<'_>, part: &[Token<'_>]) -> Option<Vec<Claim>> {
+pub fn claims(about: &About<'_, '_>, part: &[Token<'_>]) -> Option<Vec<Claim>> {
     // "data.json: valid JSON", "a.txt (300–400 words)"
     match part {
         [Token::Colon, rest @ ..] => return be(about, false, rest),
@@ -133,7 +132,7 @@ pub fn claims(about: &About<'_>, part: &[Token<'_>]) -> Option<Vec<Claim>> {
 }
 
 /// "exists", "is committed", "in the repository": all that is left may say where.
-fn there(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn there(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let unchanged = rest.iter().any(|t| t.is("as-is unchanged unmodified verbatim"))
         || rest.windows(2).any(|two| matches!(two, [a, b] if a.is("as") && b.is("is")));
     if unchanged {
@@ -144,7 +143,7 @@ fn there(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
     is_place(rest).then(|| vec![claim(about.own())])
 }
 
-fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn be(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let rest = skip(rest, "all also still both");
     let one = |claim| Some(vec![claim]);
     match rest {
@@ -161,7 +160,7 @@ fn be(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim
 }
 
 /// "valid JSON", "a well-formed SVG image", "valid".
-fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn valid(about: &About<'_, '_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let lead = "a an valid well-formed wellformed parseable parsable proper correct syntactically correctly formatted formed";
     let (before, after) = rest.split_at(rest.len() - skip(rest, lead).len());
     // "is correct" is said of what stands in it.
@@ -195,7 +194,7 @@ fn valid(about: &About<'_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
 }
 
 /// "matches the attached uid.txt", "is identical to the attachment".
-fn attachment(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn attachment(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let given = |t: &Token<'_>| t.is("attached attachment attachments attachment's original provided given supplied");
     let unchanged = |t: &Token<'_>| t.is("unchanged unmodified verbatim as-is");
     let filler = "the a an to as with from in of identical equal same copy exact exactly file content contents one byte bytes for byte-for-byte byte-identical version exactly-the content-wise task it is was text";
@@ -210,7 +209,7 @@ fn attachment(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<V
         [] if said => same(about),
         // "data.csv content equals data.xlsx": what it was converted from.
         [other] if about.ends(".csv") && required::is_sheet(other) => {
-            let known = about.task.attachments.iter().find(|a| a.name.as_str() == *other)?;
+            let known = about.wanted.task.attachments.iter().find(|a| a.name.as_str() == *other)?;
             Some(vec![Claim::Sheet { file: about.own(), attachment: known.name.to_string() }])
         }
         _ => None,
@@ -218,15 +217,15 @@ fn attachment(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<V
 }
 
 /// That the file is the attachment of its name.
-fn same(about: &About<'_>) -> Option<Vec<Claim>> {
+fn same(about: &About<'_, '_>) -> Option<Vec<Claim>> {
     let name = about.file.rsplit('/').next()?;
     let known =
-        about.task.attachments.iter().find(|a| a.name.as_str() == about.file || a.name.as_str().rsplit('/').next() == Some(name))?;
+        about.wanted.task.attachments.iter().find(|a| a.name.as_str() == about.file || a.name.as_str().rsplit('/').next() == Some(name))?;
     Some(vec![Claim::Attachment { file: about.own(), attachment: known.name.to_string() }])
 }
 
 /// "links to all required files", "links to a.txt and b.txt".
-fn links(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn links(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let [to, rest @ ..] = skip(rest, "correctly properly") else { return None };
     if negative || !to.is("to") {
         return None;
@@ -234,7 +233,7 @@ fn links(about: &About<'_>, negative: bool, rest: &[Token<'_>]) -> Option<Vec<Cl
     let to = match rest {
         [all, rest @ ..] if all.is("all every each") => {
             let nouns = "of the other required requested listed files file assets asset above them these those generated published resources artifacts outputs";
-            rest.iter().all(|t| t.is(nouns)).then(|| required::linked(about.file, about.task))?
+            rest.iter().all(|t| t.is(nouns)).then(|| about.wanted.linked(about.file))?
         }
         _ => {
             let (named, rest) = files(skip(rest, "the both file files"));
@@ -256,7 +255,7 @@ enum Said {
 }
 
 /// "exactly three words", "a 300–400 word story".
-fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], said: Said) -> Option<Vec<Claim>> {
+fn words(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>], said: Said) -> Option<Vec<Claim>> {
     if negative {
         return None;
     }
@@ -300,14 +299,14 @@ fn words(about: &About<'_>, negative: bool, rest: &[Token<'_>], said: Said) -> O
 }
 
 /// A range that all these words make up, but for the ones that may stand before it.
-fn counted(about: &About<'_>, all: &[&str], lead: &str) -> Option<Vec<Claim>> {
+fn counted(about: &About<'_, '_>, all: &[&str], lead: &str) -> Option<Vec<Claim>> {
     let all = all.strip_suffix(&["words"]).unwrap_or(all);
     let (range, taken) = count::range(all)?;
     let plain = all.get(..all.len() - taken)?.iter().all(|w| lead.split(' ').any(|l| l == *w));
     plain.then(|| vec![Claim::Words { file: about.own(), range }])
 }
 
-fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn have(about: &About<'_, '_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     // "has a link to …", "contains links to all files"
     if let [link, after @ ..] = skip(rest, "a an working valid the clickable")
         && link.is("link links hyperlink hyperlinks")
@@ -333,7 +332,7 @@ fn have(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Op
 }
 
 /// "contains "x"", "does not contain the typo "x"": nothing but a few words beside the quotation.
-fn quoted(about: &About<'_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
+fn quoted(about: &About<'_, '_>, negative: bool, verb: Verb, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
     let fillers = "the typo typos string strings text texts word words phrase phrases a an and or literal misspelling any section sections heading headings exact both term terms sentence substring either neither nor";
     let texts: Vec<&str> = rest.iter().filter_map(|t| if let Token::Quoted(q) = t { Some(*q) } else { None }).collect();
     let plain = rest.iter().all(|t| matches!(t, Token::Quoted(q) if !q.is_empty()) || *t == Token::Comma || t.is(fillers));

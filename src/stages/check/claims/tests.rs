@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::read;
 use crate::stages::check::files::decide;
+use crate::stages::required::Wanted;
 use crate::stages::task::Task;
 use crate::values::RelPath;
 
@@ -14,7 +15,7 @@ fn verdict(text: &str, brief: &str, files: &[(&str, &str)]) -> Result<bool, ()> 
     let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": [{"name": "uid.txt", "url": "data:,4711"}]});
     let task = Task::parse(json.to_string().as_bytes()).unwrap();
     let files: BTreeMap<RelPath, &[u8]> = files.iter().map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes())).collect();
-    let claims = read(text, &task).ok_or(())?;
+    let claims = read(text, &Wanted::new(&task)).ok_or(())?;
     decide(&claims, &files, &task).map(|wrong| wrong.is_empty()).ok_or(())
 }
 

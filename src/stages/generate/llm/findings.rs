@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::said::Said;
 use super::scan;
-use super::xml;
-use crate::stages::count;
-use crate::stages::required::{self, Required};
+use crate::stages::required::Required;
 use crate::stages::task::{Check, Task};
+use crate::stages::xml;
 use crate::values::RelPath;
 
 /// Something that is wrong with an app.
@@ -54,9 +54,10 @@ pub fn findings(view: &View<'_>) -> Vec<Finding> {
     for path in view.required.forbidden.iter().filter(|p| view.written.contains_key(p)) {
         found.push(Finding::grave(format!("{path} must not be committed; leave it out.")));
     }
+    let said = Said::new(view.task);
     for (path, bytes) in view.written {
         match std::str::from_utf8(bytes) {
-            Ok(text) => file(view, path.as_str(), text, &mut found),
+            Ok(text) => file(view, &said, path.as_str(), text, &mut found),
             Err(_) => found.push(Finding::grave(format!("{path} is not UTF-8."))),
         }
     }
@@ -65,7 +66,7 @@ pub fn findings(view: &View<'_>) -> Vec<Finding> {
     found
 }
 
-fn file(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
+fn file(view: &View<'_>, said: &Said<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
     let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     if text.trim().is_empty() && !path.ends_with(".gitkeep") && !path.ends_with("__init__.py") {
         found.push(Finding::grave(format!("{path} is empty.")));
@@ -76,11 +77,11 @@ fn file(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
             if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
                 found.push(Finding::grave(format!("{path} is not valid JSON: {e}. It must hold JSON alone.")));
             } else {
-                keys(view, path, text, found);
+                said.keys(path, text, found);
             }
         }
         "svg" | "xml" => {
-            if let Some(why) = xml::fault(text, ending == "svg") {
+            if let Err(why) = drawing(text, ending == "svg") {
                 found.push(Finding::grave(format!("{path} is not valid {}: {why}.", ending.to_ascii_uppercase())));
             }
         }
@@ -99,7 +100,18 @@ fn file(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
     {
         found.push(Finding::grave(format!("{path} leaves something out ({line:?}); send the whole file.")));
     }
-    words(view, path, text, found);
+    said.words(path, text, found);
+}
+
+/// What keeps a text from being XML, and from being shown as SVG. It may still not be a good drawing.
+fn drawing(text: &str, svg: bool) -> Result<(), String> {
+    let root = xml::root(text)?;
+    match root {
+        _ if !svg => Ok(()),
+        _ if !root.is_svg() => Err(format!("the root element is <{}>, not <svg>", root.name)),
+        _ if !root.svg_namespace => Err("<svg> lacks xmlns=\"http://www.w3.org/2000/svg\"".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 /// A line by which a model says that it did not write everything.
@@ -184,80 +196,6 @@ fn is_unpinned(url: &str) -> bool {
     })
 }
 
-/// Counts of words that brief or a check states plainly for this very file: "300-400 word", "exactly three words".
-fn words(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
-    if !matches!(path.rsplit('.').next(), Some("txt" | "md")) {
-        return;
-    }
-    let there = count::words(text);
-    for (by, source) in required::sources(view.task) {
-        for sentence in required::sentences(source).filter(|s| required::names(s).any(|n| n == path)) {
-            for range in count::in_sentence(sentence).into_iter().filter(|range| !range.contains(&there)) {
-                found.push(Finding::grave(format!("{path} has {there} words; {by} asks for {}.", count::told(&range))));
-            }
-        }
-    }
-}
-
-/// Key names of a JSON file that brief or a check states plainly: `Fill in {city: "Delhi", lat: float}`, "has 'max' object".
-fn keys(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
-    let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) else { return };
-    for (by, source) in required::sources(view.task) {
-        let mut wanted: Vec<String> = Vec::new();
-        if by == "the brief" {
-            wanted.extend(shape_of(source, path));
-        } else if required::names(source).next() == Some(path) {
-            let quoted = |after: &str| source.split_once(after).and_then(|(_, rest)| rest.split(['\'', '"', '`']).nth(1));
-            wanted
-                .extend(quoted(" has ").filter(|k| !k.is_empty() && k.chars().all(|c| c.is_alphanumeric() || c == '_')).map(str::to_owned));
-        }
-        for key in wanted.into_iter().filter(|k| !object.contains_key(k)) {
-            found.push(Finding::grave(format!("{path} lacks the key {key:?}; {by} asks for it.")));
-        }
-    }
-}
-
-/// The top-level keys of the `{…}` that follows a file's name in the brief, before the next file is named.
-fn shape_of(brief: &str, path: &str) -> Vec<String> {
-    let Some(at) = brief.find(path) else { return vec![] };
-    let rest = &brief[at + path.len()..];
-    let Some(open) = rest.find('{') else { return vec![] };
-    if required::names(&rest[..open]).next().is_some() {
-        return vec![];
-    }
-    let (mut depth, mut keys, mut word, mut after_key, mut quote) = (0_usize, Vec::new(), String::new(), false, None);
-    for c in rest[open..].chars() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), c) if depth == 1 && !after_key => word.push(c),
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '{' | '[' | '(') => depth += 1,
-            (None, '}' | ']' | ')') => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return keys;
-                }
-            }
-            (None, ':') if depth == 1 && !after_key => {
-                let key = std::mem::take(&mut word).trim().to_owned();
-                if key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                    return vec![];
-                }
-                keys.push(key);
-                after_key = true;
-            }
-            (None, ',') if depth == 1 => {
-                after_key = false;
-                word.clear();
-            }
-            (None, c) if depth == 1 && !after_key => word.push(c),
-            _ => {}
-        }
-    }
-    // Never closed: not a shape.
-    vec![]
-}
-
 /// Whether a check can be judged by a program at all. One with an unresolved placeholder cannot.
 #[must_use]
 pub fn how_judged(check: &Check) -> &'static str {
@@ -279,7 +217,7 @@ mod tests {
         let task = Task::parse(json.to_string().as_bytes()).unwrap();
         let written: BTreeMap<RelPath, Vec<u8>> = files.iter().map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes().to_vec())).collect();
         let paths = written.keys().map(ToString::to_string).collect();
-        let required = required::required(&task);
+        let required = crate::stages::required::required(&task);
         findings(&View { task: &task, required: &required, written: &written, paths: &paths }).into_iter().map(|f| f.text).collect()
     }
 

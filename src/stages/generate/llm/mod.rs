@@ -19,8 +19,8 @@ mod judgement;
 mod material;
 mod prompt;
 pub mod reply;
+mod said;
 mod scan;
-mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

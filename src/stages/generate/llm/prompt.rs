@@ -10,7 +10,7 @@ use super::findings::{Finding, how_judged};
 use super::material;
 use super::{Earlier, fetch};
 use crate::ports::llm::{Image, Message, Role};
-use crate::stages::required::Required;
+use crate::stages::required::{READ, Required};
 use crate::stages::task::Task;
 use crate::values::{RelPath, sha256_hex};
 
@@ -29,9 +29,6 @@ Rules:
 - Text and JSON files hold their content alone: no comment around it, no Markdown fence.
 - A page works in a current browser without errors on the console, on a phone too; it tells the user when something fails to load.
 - README.md has a summary, setup, usage, how the code works, and the licence (MIT). LICENSE and .nojekyll are made for you.";
-
-/// Bytes of a brief. No model takes more, and nobody writes as much.
-const BRIEF: usize = 400_000;
 
 /// What the prompt is made from.
 pub struct Material<'a> {
@@ -179,7 +176,7 @@ fn format_of(word: &str, fetch: bool) -> String {
 
 fn first(material: &Material<'_>) -> String {
     let Material { task, required, .. } = material;
-    let brief = super::head(task.brief.trim_end(), BRIEF);
+    let brief = super::head(task.brief.trim_end(), READ);
     let mut out = format!("# Task: round {}\n\nRepository: {}\n\n## Brief\n\n{brief}\n", task.round, material.repo);
     if !task.checks.is_empty() {
         out.push_str("\n## Checks\n\nThe result is judged by these:\n\n");
