@@ -140,6 +140,11 @@ fn the_prompt_is_text_to_read() {
     assert!(!ran.stdout.contains("nonce-4711") && !ran.stdout.contains("student@example.com"));
     assert!(bench.world.log().is_empty(), "nobody is asked");
     assert_eq!(ran.stdout, bench.go("run", &task, &["--print-prompt"]).exits(0).stdout, "the same each time");
+    // It is printed to edit the task after it: nothing may be known of the run by then.
+    assert!(!bench.state().join("runs").exists() && !bench.state().join("tasks").exists());
+    let mut edited = task.clone();
+    edited["brief"] = json!("Publish something else.");
+    assert!(bench.go("generate", &edited, &["--print-prompt"]).exits(0).stdout.contains("Publish something else."));
     // And it is what a model is then asked.
     bench.world.configure(|s| s.llm = vec![LlmAnswer::text(PAGE)]);
     go(&bench, "generate", &task, &[]).exits(0);
