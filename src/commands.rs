@@ -84,7 +84,7 @@ fn check(global: &Global, args: &Check, said: Said) -> Option<Error> {
         Ok((setup, task)) => walk::check(&setup, &task, args.live),
         Err(e) => (CheckDocument { error: Failure::before(&e), ..CheckDocument::default() }, Some(e)),
     };
-    report::checks(&document, &document.checks);
+    report::checks(&document, &document.checks, global.color);
     error
 }
 

@@ -23,11 +23,15 @@ pub fn document<T: Serialize>(value: &T) {
 }
 
 /// Prints the verdicts: a table on a terminal, otherwise the document.
-pub fn checks<T: Serialize>(value: &T, verdicts: &[Verdict]) {
-    if !io::stdout().is_terminal() || verdicts.is_empty() {
+pub fn checks<T: Serialize>(value: &T, verdicts: &[Verdict], color: Color) {
+    let terminal = io::stdout().is_terminal();
+    if !terminal || verdicts.is_empty() {
         return document(value);
     }
-    let colour = std::env::var_os("NO_COLOR").is_none();
+    text(&table(verdicts, coloured(color, terminal)));
+}
+
+fn table(verdicts: &[Verdict], colour: bool) -> String {
     let mut table = String::new();
     for verdict in verdicts {
         let (code, word) = match verdict.status {
@@ -43,14 +47,17 @@ pub fn checks<T: Serialize>(value: &T, verdicts: &[Verdict]) {
             Kind::Manual => "manual",
         };
         let round = verdict.round.map(|n| format!(" (round {n})")).unwrap_or_default();
-        // What a task says may hold control characters; a terminal must not act on them.
-        let plain = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         let _ = writeln!(table, "{status}  {kind:<6}  {}{round}", plain(&verdict.check));
         if let Some(detail) = verdict.detail.as_deref().filter(|_| verdict.status != Status::Skipped) {
             let _ = writeln!(table, "{:17}{}", "", plain(detail));
         }
     }
-    text(&table);
+    table
+}
+
+/// What a task, a page or a server says may hold control characters; a terminal must not act on them.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether somebody reads along on a terminal.
@@ -71,21 +78,23 @@ pub fn usage(text: &str) {
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
-/// Whether standard error is coloured.
-#[must_use]
-pub fn coloured(color: Color) -> bool {
+/// Whether a stream is coloured.
+fn coloured(color: Color, terminal: bool) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => {
-            io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
-        }
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none() && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
     }
 }
 
 /// `error: what failed`, `  caused by: why`, `hint: what to do`.
 pub fn error(error: &Error, color: Color) {
-    let paint = |code: &str, word: &str| if coloured(color) { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    let mut out = io::stderr().lock();
+    let _ = out.write_all(told(error, coloured(color, out.is_terminal())).as_bytes());
+}
+
+fn told(error: &Error, colour: bool) -> String {
+    let paint = |code: &str, word: &str| if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
     let mut causes = error.source.chain();
     let mut text = format!("{} {}\n", paint("1;31", "error:"), indented(&causes.next().map(ToString::to_string).unwrap_or_default()));
     for cause in causes {
@@ -93,13 +102,18 @@ pub fn error(error: &Error, color: Color) {
         let _ = writeln!(text, "  {} {}", paint("31", "caused by:"), indented(&cause.to_string()));
     }
     if let Some(hint) = &error.hint {
-        let _ = writeln!(text, "{} {hint}", paint("1;36", "hint:"));
+        let _ = writeln!(text, "{} {}", paint("1;36", "hint:"), indented(hint));
     }
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    text
 }
 
+/// Text of more than one line below something else, free of control characters.
 fn indented(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
+    text.trim_end().lines().map(plain).collect::<Vec<_>>().join("\n    ")
+}
+
+fn warning(text: &str) -> String {
+    format!("warning: {}", indented(text))
 }
 
 /// Said when a signal ends the process.
@@ -113,7 +127,7 @@ pub fn progress(global: &Global) -> Arc<dyn Progress> {
     if global.quiet {
         Arc::new(Quiet)
     } else if io::stderr().is_terminal() && !global.verbose {
-        Arc::new(Bars { color: coloured(global.color), bar: Mutex::new(None) })
+        Arc::new(Bars { color: coloured(global.color, io::stderr().is_terminal()), bar: Mutex::new(None) })
     } else {
         Arc::new(Lines { verbose: global.verbose, begun: Mutex::new((None, Instant::now())) })
     }
@@ -149,22 +163,22 @@ impl Progress for Lines {
 
     fn detail(&self, text: &str) {
         if self.verbose {
-            say(&format!("  {text}"));
+            say(&format!("  {}", indented(text)));
         }
     }
 
     fn done(&self, stage: Stage, outcome: &str) {
         let since = self.begun.lock().unwrap_or_else(PoisonError::into_inner).1;
-        say(&format!("{stage}: {outcome} ({})", seconds(since.elapsed())));
+        say(&format!("{stage}: {} ({})", indented(outcome), seconds(since.elapsed())));
     }
 
     fn warn(&self, text: &str) {
-        say(&format!("warning: {text}"));
+        say(&warning(text));
     }
 
     fn trace(&self, text: &str) {
         if self.verbose {
-            say(&format!("  > {text}"));
+            say(&format!("  > {}", indented(text)));
         }
     }
 }
@@ -215,7 +229,7 @@ impl Progress for Bars {
     fn detail(&self, text: &str) {
         self.with(|slot| {
             if let Some((_, _, bar)) = slot {
-                bar.set_message(text.to_owned());
+                bar.set_message(plain(text));
             }
         });
     }
@@ -227,12 +241,12 @@ impl Progress for Bars {
                 since.elapsed()
             });
             let mark = if self.color { "\x1b[32m✓\x1b[0m" } else { "✓" };
-            let _ = writeln!(io::stderr().lock(), "{mark} {stage:<8} {outcome} ({})", seconds(took.unwrap_or_default()));
+            let _ = writeln!(io::stderr().lock(), "{mark} {stage:<8} {} ({})", indented(outcome), seconds(took.unwrap_or_default()));
         });
     }
 
     fn warn(&self, text: &str) {
-        self.print(&format!("warning: {text}"));
+        self.print(&warning(text));
     }
 
     fn trace(&self, _: &str) {}
@@ -250,4 +264,36 @@ impl Drop for Bars {
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    const HOSTILE: &str = "a\x1b]0;title\x07\u{9b}2J\rb\tc";
+    const HARMLESS: &str = "a ]0;title  2J b c";
+
+    #[test]
+    fn no_control_character_reaches_a_terminal() {
+        let error = Error::new(Code::Usage, format!("{HOSTILE}\nmore")).context(HOSTILE).hint(HOSTILE);
+        let told = told(&error, false);
+        assert_eq!(told, format!("error: {HARMLESS}\n  caused by: {HARMLESS}\n    more\nhint: {HARMLESS}\n"));
+        assert_eq!(warning(&format!("{HOSTILE}\r\nmore\n")), format!("warning: {HARMLESS}\n    more"));
+        let verdict = |status| Verdict {
+            check: HOSTILE.to_owned(),
+            kind: Kind::File,
+            status,
+            detail: Some(HOSTILE.to_owned()),
+            live: None,
+            round: None,
+        };
+        assert!(!table(&[verdict(Status::Failed)], false).contains(|c: char| c.is_control() && c != '\n'));
+        assert!(table(&[verdict(Status::Failed)], true).starts_with("\x1b[31mfailed \x1b[0m  file    a ]0;"));
+    }
+
+    #[test]
+    fn never_and_always_are_meant() {
+        assert!(!coloured(Color::Never, true) && coloured(Color::Always, false) && !coloured(Color::Auto, false));
+    }
 }

@@ -142,7 +142,11 @@ impl Walk<'_> {
         let brief = task.brief[..boundary(&task.brief, KEPT_BRIEF)].to_owned();
         let this = Earlier { round: task.round, brief, checks: task.checks.clone(), destination: self.journal.read(step::DESTINATION)? };
         briefs::keep(state, &task.email, &task.task, task.round, &this)?;
-        briefs::before(state, &task.email, &task.task, task.round)
+        self.rounds_before()
+    }
+
+    fn rounds_before(&self) -> Result<Vec<Earlier>> {
+        briefs::before(&self.setup.state, &self.task.email, &self.task.task, self.task.round)
     }
 
     /// What a language model would be asked first, with what is on the remote now.
@@ -154,7 +158,7 @@ impl Walk<'_> {
             self.ground = found.map(|found| (found.repository, found.base));
         }
         let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
-        let (calls, earlier) = (self.calls(), self.earlier()?);
+        let (calls, earlier) = (self.calls(), self.rounds_before()?);
         let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
         generate::prompt(&self.setup.world, self.task, &self.setup.generate, &brief)
     }

@@ -20,7 +20,9 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Code, Error, Result};
+use anyhow::Context;
+
+use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
 use crate::journal::{Journal, Opened, Run, outbox};
 use crate::ports::World;
@@ -157,12 +159,13 @@ pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocu
     (document, error)
 }
 
-/// What a language model would be asked first. Asks nobody.
+/// What a language model would be asked first. Asks nobody, and leaves nothing on record: it is printed to edit the task after it.
 ///
 /// # Errors
 /// As the walk up to the generator.
 pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
-    Walk::begin(setup, task, Goal::Generate)?.prompt()
+    let scratch = tempfile::tempdir().context("making a temporary folder").or_code(Code::State)?;
+    Walk::begin_in(scratch.path(), setup, task, Goal::Generate)?.prompt()
 }
 
 /// Sends the notification of a deployed run again, accepted or not.
@@ -210,6 +213,11 @@ pub fn notify_result(setup: &Setup, task: &Task, payload: &Payload) -> Result<Re
 
 impl<'a> Walk<'a> {
     fn begin(setup: &'a Setup, task: &'a Task, goal: Goal) -> Result<Self> {
+        Self::begin_in(&setup.state, setup, task, goal)
+    }
+
+    /// Keeps its records below `state`.
+    fn begin_in(state: &Path, setup: &'a Setup, task: &'a Task, goal: Goal) -> Result<Self> {
         let repo = setup.repo.clone().unwrap_or_else(|| name::repository(&task.task));
         let new = Run {
             email: task.email.clone(),
@@ -229,7 +237,7 @@ impl<'a> Walk<'a> {
             let message = format!("this run (same email, task, round and nonce) is known with other content: {}", fields.join(", "));
             Err(Error::new(Code::InvalidTask, message).hint("give a new task another nonce or round, or replace the old one with --fresh"))
         };
-        let Opened { journal, run, known } = Journal::open(&setup.state, &task.id(), new, setup.fresh, differs)?;
+        let Opened { journal, run, known } = Journal::open(state, &task.id(), new, setup.fresh, differs)?;
         let no_browser = RefCell::new(None);
         let mut walk =
             Self { setup, task, goal, journal, run, repo, app: None, ground: None, resumed_from: None, stage: Stage::Task, no_browser };
@@ -238,7 +246,7 @@ impl<'a> Walk<'a> {
             walk.resumed_from = walk.first_open_stage()?;
         } else {
             // What was to be told of before is no more.
-            outbox::remove(&setup.state, &task.id())?;
+            outbox::remove(state, &task.id())?;
         }
         Ok(walk)
     }

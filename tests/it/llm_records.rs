@@ -140,11 +140,35 @@ fn the_prompt_is_text_to_read() {
     assert!(!ran.stdout.contains("nonce-4711") && !ran.stdout.contains("student@example.com"));
     assert!(bench.world.log().is_empty(), "nobody is asked");
     assert_eq!(ran.stdout, bench.go("run", &task, &["--print-prompt"]).exits(0).stdout, "the same each time");
+    // It is printed to edit the task after it: nothing may be known of the run by then.
+    assert!(!bench.state().join("runs").exists() && !bench.state().join("tasks").exists());
+    let mut edited = task.clone();
+    edited["brief"] = json!("Publish something else.");
+    assert!(bench.go("generate", &edited, &["--print-prompt"]).exits(0).stdout.contains("Publish something else."));
     // And it is what a model is then asked.
     bench.world.configure(|s| s.llm = vec![LlmAnswer::text(PAGE)]);
     go(&bench, "generate", &task, &[]).exits(0);
     let asked = bench.world.matching(&Match::llm())[0].json();
     assert!(ran.stdout.contains(crate::model::text_of(&asked["messages"][1]).trim_end()));
+}
+
+#[test]
+fn a_recording_that_is_not_there_or_no_directory_is_no_empty_one() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("file"), "").unwrap();
+    for (dir, why) in [("nowhere", "there is no such directory"), ("file", "reading file")] {
+        let failed = bench.go("generate", &simple(&bench), &["--replay", dir]).fails(2, "usage");
+        let message = failed["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("--replay {dir}: {why}")), "{message}");
+    }
+    // An empty one is a recording of nothing; one's own folder that does not read is no usage.
+    std::fs::create_dir(bench.path("empty")).unwrap();
+    let failed = bench.go("generate", &simple(&bench), &["--replay", "empty"]).fails(1, "llm_failed");
+    assert!(failed["error"]["message"].as_str().unwrap().contains("it holds no recordings"));
+    let run = std::fs::read_dir(bench.state().join("runs")).unwrap().next().unwrap().unwrap().path();
+    let _ = std::fs::remove_dir_all(run.join("llm"));
+    std::fs::write(run.join("llm"), "").unwrap();
+    bench.go("generate", &simple(&bench), &["--replay", "empty"]).fails(1, "state");
 }
 
 const EXAMPLE: &str = "examples/harvest.json";

@@ -33,6 +33,7 @@ fn errors_have_cause_and_hint_and_colour_when_asked() {
             && lines[2].starts_with("hint: "),
         "{lines:?}"
     );
+    assert!(bench.run(["run", "no\x1b[2Jwhere.json"]).exits(2).stderr.starts_with("error: reading the task no [2Jwhere.json"));
     assert!(bench.run(["run", "nowhere.json", "--color", "always"]).stderr.contains("\x1b[1;31merror:"));
 }
 

@@ -7,9 +7,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{fs, io};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ impl<'a> Calls<'a> {
     pub fn open(world: &'a World, model: &'a Model, dir: &'a Path, until: Instant) -> Result<Self> {
         let mut known = BTreeMap::new();
         let mut next = 1;
-        for (name, call) in read_all(dir, files::read_json)? {
+        for (name, call) in read_all(dir, files::read_json)?.unwrap_or_default() {
             next = next.max(name.split(['-', '.']).next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0) + 1);
             if call.answer.is_some() {
                 known.insert(call.digest.clone(), call);
@@ -113,6 +113,7 @@ impl<'a> Calls<'a> {
         }
         if let Some(replay) = &model.replay {
             let recorded = read_all(replay, recording)
+                .and_then(|all| all.ok_or_else(|| Error::new(Code::Usage, "there is no such directory")))
                 .map_err(|e| Error { code: Code::Usage, ..e.context(format!("--replay {}", replay.display())) })?;
             known.extend(recorded.into_iter().map(|(_, call)| (call.digest.clone(), call)));
         }
@@ -264,7 +265,7 @@ impl<'a> Calls<'a> {
         let Some(dir) = self.model.record.as_ref().filter(|_| call.answer.is_some()) else { return Ok(()) };
         let to_usage = |e: Error| Error { code: Code::Usage, ..e.context(format!("--record {}", dir.display())) };
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display())).or_code(Code::Usage).map_err(to_usage)?;
-        let there = read_all(dir, recording).map_err(to_usage)?;
+        let there = read_all(dir, recording).map_err(to_usage)?.unwrap_or_default();
         let name = there
             .iter()
             .find(|(_, c)| c.digest == call.digest)
@@ -291,7 +292,7 @@ fn not_recorded(dir: &Path, request: &[Said]) -> Error {
     let text =
         |said: &[Said]| said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n");
     let here = text(request);
-    let all = read_all(dir, recording).unwrap_or_default();
+    let all = read_all(dir, recording).ok().flatten().unwrap_or_default();
     let near = all.iter().rev().map(|(name, call)| {
         let there = text(&call.request);
         let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
@@ -342,10 +343,13 @@ fn recording(path: &Path) -> Result<Option<Call>> {
     parse().map(Some).with_context(|| format!("{} is not a recording", path.display())).or_code(Code::Usage)
 }
 
-/// The calls in a directory, by name. One that is not there holds none.
-fn read_all(dir: &Path, read: impl Fn(&Path) -> Result<Option<Call>>) -> Result<Vec<(String, Call)>> {
-    let Ok(entries) = fs::read_dir(dir) else { return Ok(vec![]) };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+/// The calls in a directory, by name; `None` where it is not there.
+fn read_all(dir: &Path, read: impl Fn(&Path) -> Result<Option<Call>>) -> Result<Option<Vec<(String, Call)>>> {
+    let listed = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        listed => listed.and_then(|entries| entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<PathBuf>>>()),
+    };
+    let mut paths = listed.with_context(|| format!("reading {}", dir.display())).or_code(Code::State)?;
     paths.retain(|p| p.extension().is_some_and(|e| e == "json"));
     paths.sort();
     let mut calls = Vec::new();
@@ -354,5 +358,5 @@ fn read_all(dir: &Path, read: impl Fn(&Path) -> Result<Option<Call>>) -> Result<
             calls.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), call));
         }
     }
-    Ok(calls)
+    Ok(Some(calls))
 }
