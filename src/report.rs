@@ -286,6 +286,7 @@ mod tests {
             status,
             detail: Some(HOSTILE.to_owned()),
             live: None,
+            unsatisfiable: false,
             round: None,
         };
         assert!(!table(&[verdict(Status::Failed)], false).contains(|c: char| c.is_control() && c != '\n'));

@@ -126,8 +126,8 @@ pub fn required(task: &Task) -> Required {
                 continue;
             }
             // "There is no result.json." A long sentence is a list of something else.
-            let denies = sentence.len() < SENTENCE && low.contains("no ");
-            let is_denied = |p: &RelPath| denies && low.contains(&format!("no {}", p.as_str().to_ascii_lowercase()));
+            let may_deny = sentence.len() < SENTENCE && low.contains("no ");
+            let is_denied = |p: &RelPath| may_deny && low.contains(&format!("no {}", p.as_str().to_ascii_lowercase()));
             let (denied, paths): (Vec<RelPath>, Vec<RelPath>) = paths.into_iter().partition(is_denied);
             found.forbidden.extend(denied);
             if low.contains("convert") {
