@@ -60,8 +60,8 @@ pub(super) fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
         return Error::new(Code::Forbidden, text)
             .hint("authorise the token for the organisation's single sign-on: https://github.com/settings/tokens");
     }
-    // git has no header for it: the status, or what GitHub says in the body of a 403.
-    if has("The requested URL returned error: 429") || has("returned error: 403") && has("rate limit") {
+    // git has no header for it but what GitHub says in the body of a 403. A 429 is tried again as every failure of the network.
+    if has("returned error: 403") && has("rate limit") {
         return Error::new(Code::RateLimited, text).hint("run the same command again in a few minutes; it goes on from here");
     }
     if has("Authentication failed")
@@ -97,7 +97,7 @@ mod tests {
             code("remote: Permission to o/r.git denied to me.\nfatal: unable to access: The requested URL returned error: 403"),
             Code::Forbidden
         );
-        assert_eq!(code("fatal: unable to access 'https://x/': The requested URL returned error: 429"), Code::RateLimited);
+        assert_eq!(code("fatal: unable to access 'https://x/': The requested URL returned error: 429"), Code::Network);
         assert_eq!(
             code("remote: You have exceeded a secondary rate limit.\nfatal: unable to access: The requested URL returned error: 403"),
             Code::RateLimited
