@@ -1,7 +1,7 @@
 //! What a page that fails its checks can tell: for the result, and for whoever mends it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -47,9 +47,9 @@ const SCAN: &str = "(() => {
 ///
 /// # Errors
 /// The browser has ended.
-pub fn content(tab: &mut Tab<'_>) -> anyhow::Result<Content> {
+pub fn content(tab: &mut Tab<'_>, until: Instant) -> anyhow::Result<Content> {
     let asked = json!({"expression": SCAN, "returnByValue": true, "silent": true, "timeout": 1000});
-    let answer = tab.call("Runtime.evaluate", &asked, Duration::from_secs(2))?.unwrap_or_default();
+    let answer = tab.call("Runtime.evaluate", &asked, until.saturating_duration_since(Instant::now()))?.unwrap_or_default();
     let found: Value = answer["result"]["value"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let list = |key: &str| found[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
     Ok(Content { ids: list("ids"), links: list("links") })
@@ -66,10 +66,11 @@ pub fn dead_links(content: &Content, site: &Site<'_>) -> Vec<String> {
 ///
 /// # Errors
 /// The browser has ended.
-pub fn screenshot(tab: &mut Tab<'_>, phone: bool) -> anyhow::Result<Option<Vec<u8>>> {
+pub fn screenshot(tab: &mut Tab<'_>, phone: bool, until: Instant) -> anyhow::Result<Option<Vec<u8>>> {
     let (width, height) = if phone { (390, 844) } else { (1280, 800) };
     tab.send("Emulation.setDeviceMetricsOverride", &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}))?;
-    let picture = tab.call("Page.captureScreenshot", &json!({"format": "png", "optimizeForSpeed": true}), Duration::from_secs(4))?;
+    let left = until.saturating_duration_since(Instant::now());
+    let picture = tab.call("Page.captureScreenshot", &json!({"format": "png", "optimizeForSpeed": true}), left)?;
     Ok(picture.ok().and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
 }
 

@@ -16,7 +16,7 @@ mod page;
 mod serve;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -189,6 +189,9 @@ pub fn unjudged(task: &Task, off: bool) -> Vec<Verdict> {
     task.checks.iter().map(verdict).collect()
 }
 
+/// What the page may take to tell of itself and to be pictured, all in all, when its checks are done.
+const EVIDENCE: Duration = Duration::from_secs(4);
+
 const MANUAL: &str = "for a person to judge";
 
 fn blank(check: &Check, kind: Kind, round: Option<u64>) -> Verdict {
@@ -340,10 +343,11 @@ impl Scene<'_> {
         let blocked = page::look(&mut tab, &self.url, &name, items, self.options.timeout)?;
         let reachable = tab.record.gone.is_none() && !blocked;
         let values = if reachable { page::values(&mut tab, items)? } else { Vec::new() };
-        let content = if reachable { evidence::content(&mut tab)? } else { evidence::Content::default() };
+        let until = Instant::now() + EVIDENCE;
+        let content = if reachable { evidence::content(&mut tab, until)? } else { evidence::Content::default() };
         if self.first && reachable {
-            report.desktop = evidence::screenshot(&mut tab, false)?;
-            report.phone = evidence::screenshot(&mut tab, true)?;
+            report.desktop = evidence::screenshot(&mut tab, false, until)?;
+            report.phone = evidence::screenshot(&mut tab, true, until)?;
         }
         let waiting: Vec<(String, String)> = tab.unanswered().map(|(u, r)| (u.to_owned(), r.to_owned())).collect();
         let record = tab.close()?;
