@@ -264,6 +264,7 @@ fn passed_means_at_the_end() {
             ("js: document.title === 'First'", "failed"),
             ("js: document.querySelector('#x').textContent === 'y'", "passed"),
             ("js: [...document.querySelectorAll('button')].map(b => b.textContent).join() === 'b'", "passed"),
+            ("js: await fetch('index.html').then(r => r.ok)", "passed"),
         ],
     );
     let page = "<!doctype html><title>t</title><button id=b>b</button><p id=n>0</p><script>

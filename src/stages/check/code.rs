@@ -160,6 +160,32 @@ pub fn acts(code: &str) -> bool {
     calls.iter().any(|c| code.contains(c)) || sets.iter().any(|s| code.match_indices(s).any(|(at, _)| is_assignment(&code[at + s.len()..])))
 }
 
+/// Whether code can be seen to change nothing: it calls only what is known to read, and sets nothing.
+#[must_use]
+pub fn only_reads(code: &str) -> bool {
+    let known = "async await if typeof return querySelector querySelectorAll getElementById getElementsByClassName getElementsByTagName getComputedStyle fetch json text then \
+                 resolve includes startsWith endsWith trim parseFloat parseInt Number String Boolean isNaN test some every map filter get getAttribute \
+                 hasAttribute contains matches closest abs";
+    let bare = bare(code);
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let mut calls = bare.match_indices('(').map(|(at, _)| {
+        let before = bare[..at].trim_end();
+        // What is called without a name stands here as a function, or is not known.
+        if before.ends_with(']') || before.ends_with(')') && !bare.contains("=>") {
+            return "?";
+        }
+        &before[before.rfind(|c| !word(c)).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8))..]
+    });
+    let quiet = calls.all(|name| name.is_empty() || known.split_whitespace().any(|k| k == name));
+    let sets = ["++", "--", "new ", "delete ", "?.("].iter().any(|s| bare.contains(s))
+        || bare.match_indices('=').any(|(at, _)| {
+            let compares = bare[at + 1..].starts_with(['=', '>']) || bare[..at].ends_with(['=', '!', '<', '>']);
+            !compares
+        });
+    // A template may be a call.
+    quiet && !sets && !code.contains('`') && !acts(code)
+}
+
 fn is_assignment(rest: &str) -> bool {
     let rest = rest.trim_start();
     rest.starts_with("+=") || rest.starts_with('=') && !rest.starts_with("==") && !rest.starts_with("=>")
@@ -312,6 +338,28 @@ mod tests {
         assert_eq!(subject("a > 1 && b"), None);
         assert_eq!(subject("!!document.querySelector('a')"), None);
         assert_eq!(subject("() => a === b"), None);
+    }
+
+    #[test]
+    fn what_only_reads() {
+        for code in [
+            "await Promise.resolve(true)",
+            "await fetch('data.json').then(r => r.ok)",
+            "(await (await fetch('a.json')).json()).total >= 3",
+            "(async () => document.title === 'x')()",
+        ] {
+            assert!(only_reads(code), "{code}");
+        }
+        for code in [
+            "await increment()",
+            "await x.save()",
+            "(window.n = 2, await 1)",
+            "(async () => { n++; await 1 })()",
+            "await b?.click?.()",
+            "await f`x`()",
+        ] {
+            assert!(!only_reads(code), "{code}");
+        }
     }
 
     #[test]

@@ -358,7 +358,9 @@ fn again(tab: &mut Tab<'_>, items: &mut [Item], until: Instant) -> anyhow::Resul
             break;
         }
     }
-    let none_acts = asked.is_empty() && looks.iter().all(|(_, look)| look.is_some());
+    // What waits for something cannot be looked at so; its code tells.
+    let reads = |n: &usize| items.get(*n).is_some_and(|i| code::only_reads(&i.code));
+    let none_acts = asked.is_empty() && looks.iter().all(|(n, look)| look.is_some() || reads(n));
     for (n, look) in looks {
         let Some(item) = items.get_mut(n) else { continue };
         match look {
