@@ -245,6 +245,10 @@ fn checks_that_do_not_end_do_not_hold_up_the_others() {
             ("js: document.title === 'T'", "passed"),
             ("js: new Promise(resolve => setTimeout(() => resolve(true), 800))", "passed"),
             ("js: document.querySelector('#n').textContent === '1'", "passed"),
+            // Those that were cut get their second turn when what waits has come to its end.
+            ("js: new Promise(r => { const t = Date.now(); setTimeout(() => r(Date.now() - t < 3000), 900) })", "passed"),
+            // Slow, not endless: the endless ones leave it a share.
+            ("js: (() => { let n = 0; for (const t = Date.now(); Date.now() - t < 1020; n++); return n > 0 })()", "passed"),
         ],
     );
 }

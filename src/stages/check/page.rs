@@ -13,7 +13,7 @@ use crate::ports::browser::tab::Tab;
 /// Code of a check that runs longer without a pause is cut, in milliseconds.
 const CODE_LIMIT: u64 = 1_000;
 /// What was cut may be slow and no more: when the others have had their turn, all of it together is given so long.
-const SLOW: Duration = Duration::from_secs(3);
+const SLOW: Duration = Duration::from_millis(4_500);
 /// The page's script that lets nobody in for so long is cut; long work on loading a page is below that.
 const BLOCKED: Duration = Duration::from_secs(8);
 /// So long nothing may be in hand before a page is idle: work beside the main thread (decoding, hashing) cannot be seen.
@@ -153,7 +153,9 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
         if let Some(next) = hand {
             heard = Instant::now();
             let left = deadline.saturating_duration_since(heard);
-            let idle = tab.loaded && !tab.is_busy() && next > left.as_secs_f64() * 1000.0;
+            // While a check has the page, and before each has had its first turn, that nothing stirs says nothing.
+            let all_asked = items.iter().all(|i| i.state != State::Open || i.looks > 0);
+            let idle = all_asked && tab.loaded && !tab.is_busy() && next > left.as_secs_f64() * 1000.0;
             quiet_since = if idle { quiet_since.or(Some(heard)) } else { None };
         } else if heard.elapsed() >= patience {
             tab.require_browser()?;
@@ -174,8 +176,7 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
                 break;
             }
         }
-        let all_asked = items.iter().all(|i| i.state != State::Open || i.looks > 0);
-        if all_asked && quiet_since.is_some_and(|since| heard.duration_since(since) >= QUIET) {
+        if quiet_since.is_some_and(|since| heard.duration_since(since) >= QUIET) {
             break;
         }
         let until = (Instant::now() + pause).min(deadline);
@@ -236,12 +237,15 @@ fn round(tab: &mut Tab<'_>, items: &mut [Item], deadline: Instant) -> anyhow::Re
     }
 }
 
-/// What was cut in its first turn, one after the other, as long as there is time for it.
+/// What was cut in its first turn, one after the other, as long as there is time for it. Each has its share of that: an endless
+/// one would take it all.
 fn slow(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
     let until = Instant::now() + SLOW;
+    let mut waiting = u32::try_from(items.iter().filter(|i| i.state == State::Open && i.slow).count()).unwrap_or(u32::MAX);
     for n in 0..items.len() {
         let Some(item) = items.get_mut(n).filter(|i| i.state == State::Open && i.slow) else { continue };
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let left = (until.saturating_duration_since(Instant::now()) / waiting.max(1)).max(Duration::from_millis(1));
+        waiting = waiting.saturating_sub(1);
         ask(tab, item, u64::try_from(left.as_millis()).unwrap_or(CODE_LIMIT))?;
         while items.get(n).is_some_and(|i| i.asked.is_some())
             && tab.record.gone.is_none()
@@ -376,6 +380,8 @@ fn again(tab: &mut Tab<'_>, items: &mut [Item], until: Instant) -> anyhow::Resul
     for item in items.iter_mut().filter(|i| i.is_waited_for() && i.asked.is_none()) {
         ask(tab, item, CODE_LIMIT)?;
     }
+    // What came in while something else was waited for is there already.
+    collect(tab, items)?;
     while items.iter().any(|i| i.asked.is_some()) && tab.record.gone.is_none() && tab.pump(until)? {
         collect(tab, items)?;
     }
