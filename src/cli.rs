@@ -90,6 +90,23 @@ pub enum Command {
     Prune(Prune),
 }
 
+impl Command {
+    /// As it is called on the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Generate(_) => "generate",
+            Self::Check(_) => "check",
+            Self::Commit(_) => "commit",
+            Self::Deploy(_) => "deploy",
+            Self::Notify(_) => "notify",
+            Self::Status(_) => "status",
+            Self::Prune(_) => "prune",
+        }
+    }
+}
+
 /// Where the task comes from.
 #[derive(Args, Clone, Debug)]
 pub struct TaskArg {

@@ -32,6 +32,7 @@ type Said = (Arc<dyn Progress>, Children);
 /// Whatever the command says of itself.
 pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Result<u8> {
     let (global, said) = (&cli.global, (progress, children));
+    report::begin(bare(cli.command.name(), None));
     if let Command::Run(args) | Command::Deploy(args) | Command::Commit(args) | Command::Generate(Generate { walk: args, .. }) =
         &cli.command
         && args.model.print_prompt
@@ -141,6 +142,7 @@ fn admitted(global: &Global, arg: &TaskArg) -> Result<(Environment, Task)> {
     let env = Environment::read(global.env_file.as_deref())?;
     let task = Task::parse(&read(arg.task.as_deref())?)?;
     task.admit(&env.admission())?;
+    report::known(map(&walk::identity(&task)));
     Ok((env, task))
 }
 
@@ -184,18 +186,27 @@ pub fn refuse(error: &clap::Error) -> ExitCode {
     let message = text.to_string();
     let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let error = Error::new(Code::Usage, message).hint("llmdeploy --help");
-    let subcommand = std::env::args().skip(1).find(|a| !a.starts_with('-'));
-    // Scripts find the same keys as in any other result of the command.
-    match subcommand.as_deref() {
-        Some("run" | "deploy" | "notify" | "status") => {
-            report::document(&RunDocument { error: Failure::before(&error), ..RunDocument::default() });
-        }
-        Some("generate") => report::document(&GenerateDocument { error: Failure::before(&error), ..GenerateDocument::default() }),
-        Some("check") => report::document(&CheckDocument { error: Failure::before(&error), ..CheckDocument::default() }),
-        Some("commit") => report::document(&CommitDocument { error: Failure::before(&error), ..CommitDocument::default() }),
-        _ => report::document(&ErrorDocument::of(&error)),
-    }
+    let subcommand = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    report::document(&bare(&subcommand, Failure::before(&error)));
     ExitCode::from(error.code.exit_status())
+}
+
+/// The document of a subcommand that says no more than what went wrong: scripts find the same keys in it as in any other.
+fn bare(subcommand: &str, error: Option<Failure>) -> Map<String, Value> {
+    match subcommand {
+        "run" | "deploy" | "notify" | "status" => map(&RunDocument { error, ..RunDocument::default() }),
+        "generate" => map(&GenerateDocument { error, ..GenerateDocument::default() }),
+        "check" => map(&CheckDocument { error, ..CheckDocument::default() }),
+        "commit" => map(&CommitDocument { error, ..CommitDocument::default() }),
+        _ => map(&ErrorDocument { error }),
+    }
+}
+
+fn map<T: Serialize>(document: &T) -> Map<String, Value> {
+    match serde_json::to_value(document) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
 }
 
 /// SIGINT and SIGTERM end the process at once, and its children with it. Nothing is cleaned up: the next run recovers.
@@ -206,8 +217,10 @@ pub fn end_on_signals(children: &Children) {
     let children = children.clone();
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+            let error = Error::new(Code::Internal, format!("ended by {name}")).hint("run the same command again and it goes on from here");
+            report::interrupted(Failure::of(&error, None));
             children.terminate();
-            report::interrupted();
             std::process::exit(128 + signal);
         }
     });

@@ -2,19 +2,62 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::cli::{Color, Global};
 use crate::error::Error;
 use crate::progress::{Progress, Stage};
 use crate::stages::check::{Kind, Status, Verdict};
+use crate::walk::document::{self, Failure};
+
+/// Who has the one document: nobody yet, the command, or a signal that ends the process.
+static WHOSE: AtomicU8 = AtomicU8::new(NOBODY);
+const NOBODY: u8 = 0;
+const COMMAND: u8 = 1;
+const SIGNAL: u8 = 2;
+/// What the document says should a signal end the process.
+static SO_FAR: Mutex<Option<Map<String, Value>>> = Mutex::new(None);
+/// A reader that takes nothing must not keep the process from ending.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+fn take(whose: u8) -> Result<(), u8> {
+    WHOSE.compare_exchange(NOBODY, whose, Ordering::SeqCst, Ordering::SeqCst).map(drop)
+}
+
+/// Sets the keys with which a document that a signal cuts off begins.
+pub fn begin(empty: Map<String, Value>) {
+    *SO_FAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(empty);
+}
+
+/// Puts what is known by now at those of its keys that the document has.
+pub fn known(values: Map<String, Value>) {
+    let mut so_far = SO_FAR.lock().unwrap_or_else(PoisonError::into_inner);
+    for (key, value) in values {
+        if let Some(place) = so_far.as_mut().and_then(|s| s.get_mut(&key)) {
+            *place = value;
+        }
+    }
+}
 
 /// Prints the one document. A reader that has gone away is no error of ours.
 pub fn document<T: Serialize>(value: &T) {
+    match take(COMMAND) {
+        Ok(()) => write(value),
+        // The process is about to be gone; what has gone wrong by now has done so because of that.
+        Err(SIGNAL) => loop {
+            std::thread::park();
+        },
+        Err(_) => {}
+    }
+}
+
+fn write<T: Serialize>(value: &T) {
     let mut out = io::stdout().lock();
     let text = if out.is_terminal() { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     if let Ok(text) = text {
@@ -116,8 +159,24 @@ fn warning(text: &str) -> String {
     format!("warning: {}", indented(text))
 }
 
-/// Said when a signal ends the process.
-pub fn interrupted() {
+/// Said when a signal ends the process: the document so far, with this error, unless another is out already.
+pub fn interrupted(failure: Failure) {
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || {
+        if take(SIGNAL).is_ok() {
+            let mut so_far = SO_FAR.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+            if let Some(status) = so_far.get_mut("status") {
+                *status = json!(document::Status::Pending);
+            }
+            so_far.insert("error".to_owned(), json!(failure));
+            write(&so_far);
+        } else {
+            // Half a document is none.
+            drop(io::stdout().lock());
+        }
+        let _ = done.send(());
+    });
+    let _ = is_done.recv_timeout(LAST_WORDS);
     let _ = writeln!(io::stderr().lock(), "\ninterrupted; run the same command again and it goes on from here");
 }
 

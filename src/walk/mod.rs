@@ -39,7 +39,8 @@ use crate::stages::scan;
 use crate::stages::task::{Admission, Content, Task};
 pub use check::check;
 use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
-use outcome::{conclude, identity};
+use outcome::conclude;
+pub use outcome::identity;
 pub use retry::{Errands, retry};
 
 /// All that a walk is told from outside.

@@ -19,6 +19,7 @@ use crate::stages::task::Task;
 use crate::values::RunId;
 
 /// A document that says only which run it is about.
+#[must_use]
 pub fn identity(task: &Task) -> RunDocument {
     of(&task.email, &task.task, task.round, &task.nonce, &task.id())
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::run::{Bench, finish, finish_with_input};
 use crate::world::{Fault, Kind, Match};
@@ -106,10 +106,33 @@ fn signals_end_it_at_once_and_the_rerun_goes_on() {
         assert_eq!(output.status.code(), Some(status));
         assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
         assert!(String::from_utf8_lossy(&output.stderr).contains("same command again"));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let keys: Vec<&String> = document.as_object().unwrap().keys().take(7).collect();
+        assert_eq!(keys, ["email", "task", "round", "nonce", "repo_url", "commit_sha", "pages_url"]);
+        assert_eq!((&document["email"], &document["status"]), (&json!("student@example.com"), &json!("pending")));
+        assert_eq!(document["error"]["code"], "internal");
     }
     bench.world.clear_faults();
     bench.go("run", &task, &[]).exits(0);
     assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 1);
+}
+
+/// A reader that takes nothing does not keep it from ending, and what has been printed is not printed twice.
+#[test]
+fn a_signal_ends_it_though_nobody_reads() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let bench = Bench::new();
+    // More than a pipe holds: printing waits for the reader.
+    let checks: Vec<Value> = (0..2_000).map(|n| json!({"note": format!("{n} {}", "for a person ".repeat(8))})).collect();
+    let file = bench.write_task("task.json", &bench.task(json!({"checks": checks})));
+    let mut command = bench.command(["run".as_ref(), file.as_os_str()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
+    let mut first = [0_u8; 1];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let since = Instant::now();
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
 }
 
 /// The terminal is played by `script`; it is part of util-linux, so of every Linux.
