@@ -171,10 +171,10 @@ fn encodings(secret: &str) -> Vec<Vec<u8>> {
         return Vec::new();
     }
     let lower = hex(bytes);
-    let percent: String = bytes
-        .iter()
-        .map(|b| if b.is_ascii_alphanumeric() || b"-._~".contains(b) { char::from(*b).to_string() } else { format!("%{b:02X}") })
-        .collect();
+    let unreserved = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
+    let percent = |code: fn(&u8) -> String| -> String {
+        bytes.iter().map(|b| if unreserved(b) { char::from(*b).to_string() } else { code(b) }).collect()
+    };
     let all_percent: String = bytes.iter().map(|b| format!("%{b:02X}")).collect();
     let json = serde_json::to_string(secret).unwrap_or_default();
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
@@ -183,8 +183,8 @@ fn encodings(secret: &str) -> Vec<Vec<u8>> {
         bytes.iter().rev().copied().collect(),
         lower.to_ascii_uppercase().into_bytes(),
         lower.into_bytes(),
-        percent.to_ascii_lowercase().into_bytes(),
-        percent.into_bytes(),
+        percent(|b| format!("%{b:02x}")).into_bytes(),
+        percent(|b| format!("%{b:02X}")).into_bytes(),
         all_percent.to_ascii_lowercase().into_bytes(),
         all_percent.into_bytes(),
         json.trim_matches('"').as_bytes().to_vec(),
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn own_secrets_in_every_encoding() {
-        let secret = "s3cret/p+ss&w\"rd";
+        let secret = "S3cret/P+ss&w\"rd";
         let percent: String = secret.bytes().map(|b| format!("%{b:02x}")).collect();
         let mut texts = vec![
             secret.to_owned(),
@@ -243,9 +243,10 @@ mod tests {
             hex(secret.as_bytes()),
             hex(secret.as_bytes()).to_uppercase(),
             percent,
-            "s3cret%2Fp%2Bss%26w%22rd".to_owned(),
+            "S3cret%2FP%2Bss%26w%22rd".to_owned(),
+            "S3cret%2fP%2bss%26w%22rd".to_owned(),
             serde_json::to_string(secret).unwrap(),
-            "s3cret/p+ss&amp;w&quot;rd".to_owned(),
+            "S3cret/P+ss&amp;w&quot;rd".to_owned(),
         ];
         for around in ["", "x", "xy", "xyz"] {
             texts.push(STANDARD_NO_PAD.encode(format!("{around}{secret}{around}")));
