@@ -107,6 +107,11 @@ impl Command {
     }
 }
 
+/// At most a year: beyond that no clock can be set.
+fn seconds() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(..=31_536_000)
+}
+
 /// Where the task comes from.
 #[derive(Args, Clone, Debug)]
 pub struct TaskArg {
@@ -144,7 +149,7 @@ pub struct Notify {
     #[arg(long, conflicts_with_all = ["task", "result"])]
     pub retry: bool,
     /// Go on trying for so long [default: 600; with --retry: 60]
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_parser = seconds())]
     pub notify_for: Option<u64>,
 }
 
@@ -215,13 +220,13 @@ pub struct Walk {
     #[arg(long, value_name = "SHA256", help_heading = "What")]
     pub allow_secret: Vec<String>,
     /// Wait for the page at most so long
-    #[arg(long, value_name = "SECS", default_value_t = 300, help_heading = "How long")]
+    #[arg(long, value_name = "SECS", default_value_t = 300, value_parser = seconds(), help_heading = "How long")]
     pub pages_timeout: u64,
     /// The notification goes out within so long, whether the page is live or not
-    #[arg(long, value_name = "SECS", default_value_t = 600, help_heading = "How long")]
+    #[arg(long, value_name = "SECS", default_value_t = 600, value_parser = seconds(), help_heading = "How long")]
     pub deadline: u64,
     /// Go on trying to notify for so long
-    #[arg(long, value_name = "SECS", default_value_t = 600, help_heading = "How long")]
+    #[arg(long, value_name = "SECS", default_value_t = 600, value_parser = seconds(), help_heading = "How long")]
     pub notify_for: u64,
     /// Tell nobody
     #[arg(long, help_heading = "How long")]

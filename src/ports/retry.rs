@@ -2,7 +2,7 @@
 //!
 //! The pause doubles from one unit (1 s): 1, 2, 4, 8, … and stays at 60 units. GitHub asks to wait at least a minute after a
 //! secondary limit that names no time, which is where the cap comes from; the evaluator's schedule in the contract is the
-//! same. Jitter is left out: one process makes one request at a time.
+//! same. Jitter is left out: one process asks one host one thing at a time.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,11 @@ pub fn pause(unit: Duration, n: u32) -> Duration {
     unit * 2_u32.checked_pow(n.saturating_sub(1)).map_or(CAP, |p| p.min(CAP))
 }
 
-/// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3).
+/// Nobody is waited for longer than a day; a number beyond any clock is one that a server may send too.
+const LONGEST: u64 = 86_400;
+
+/// `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3). `None` too where it asks for no wait at all: the own pause is kept
+/// then, so that a server that is down is not flooded.
 #[must_use]
 pub fn retry_after(response: &Response) -> Option<Duration> {
     parse_after(response.header("retry-after")?)
@@ -32,10 +36,13 @@ pub fn retry_after(response: &Response) -> Option<Duration> {
 #[must_use]
 pub fn parse_after(value: &str) -> Option<Duration> {
     let value = value.trim();
-    value.parse().map(Duration::from_secs).ok().or_else(|| {
-        let at = httpdate::parse_http_date(value).ok()?;
-        Some(at.duration_since(SystemTime::now()).unwrap_or_default())
-    })
+    let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let wait = if digits {
+        Duration::from_secs(value.parse().unwrap_or(LONGEST))
+    } else {
+        httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default()
+    };
+    Some(wait.min(Duration::from_secs(LONGEST))).filter(|w| !w.is_zero())
 }
 
 /// How long GitHub wants us to wait, if the answer is a rate limit, which comes as 403 or as 429. In this order:
@@ -48,11 +55,12 @@ pub fn github_limit(response: &Response, unit: Duration) -> Option<Duration> {
     let secondary = || response.text().to_ascii_lowercase().contains("rate limit");
     match response.status {
         429 => {}
-        403 if asked.is_some() || spent || secondary() => {}
+        403 if response.header("retry-after").is_some() || spent || secondary() => {}
         _ => return None,
     }
     let reset = || response.header("x-ratelimit-reset")?.trim().parse::<u64>().ok();
-    asked.or_else(|| spent.then(reset).flatten().map(|at| Duration::from_secs(at.saturating_sub(unix_now()) + 1))).or(Some(unit * CAP))
+    let until = |at: u64| Duration::from_secs(at.saturating_sub(unix_now()).min(LONGEST) + 1);
+    asked.or_else(|| spent.then(reset).flatten().map(until)).or(Some(unit * CAP))
 }
 
 #[cfg(test)]
@@ -78,6 +86,12 @@ mod tests {
         let wait = retry_after(&response(503, &[("retry-after", &date)], "")).unwrap().as_secs();
         assert!((90..=100).contains(&wait), "{wait}");
         assert_eq!(retry_after(&response(503, &[("retry-after", "soon")], "")), None);
+        for no_wait in ["0", "-1", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(parse_after(no_wait), None, "{no_wait}");
+        }
+        for for_ever in ["18446744073709551615", "99999999999999999999999"] {
+            assert_eq!(parse_after(for_ever), Some(Duration::from_secs(LONGEST)), "{for_ever}");
+        }
     }
 
     #[test]
@@ -90,6 +104,10 @@ mod tests {
         assert_eq!(github_limit(&secondary, unit), Some(Duration::from_secs(60)));
         assert_eq!(github_limit(&response(429, &[("retry-after", "3")], ""), unit), Some(Duration::from_secs(3)));
         assert_eq!(github_limit(&response(403, &[], "Resource not accessible by personal access token"), unit), None);
+        assert_eq!(github_limit(&response(429, &[("retry-after", "0")], ""), unit), Some(Duration::from_secs(60)));
+        let far = u64::MAX.to_string();
+        let never = response(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &far)], "");
+        assert_eq!(github_limit(&never, unit), Some(Duration::from_secs(LONGEST + 1)));
         assert_eq!(github_limit(&response(401, &[("retry-after", "3")], ""), unit), None);
     }
 }

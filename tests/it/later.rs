@@ -139,6 +139,17 @@ fn retry_honours_retry_after_and_the_allowed_hosts() {
     assert!(posts[asked + 1].at.duration_since(posts[asked].at) >= Duration::from_secs(1));
 }
 
+/// A number that no clock holds ends neither the program nor what others are told.
+#[test]
+fn retry_outlives_what_one_evaluator_asks_for() {
+    let bench = Bench::new();
+    pending(&bench, "a", &bench.world.eval_url());
+    let never = Kind::Status(503, vec![("Retry-After", u64::MAX.to_string())], String::new());
+    bench.world.fault(Fault::once(Match::notify(), never));
+    let told = bench.run(["notify", "--retry"]).exits(75).json();
+    assert_eq!(told[0]["notification"]["http_status"], 503, "{told:#}");
+}
+
 #[test]
 fn retry_leaves_a_run_that_is_taken() {
     let bench = Bench::new();

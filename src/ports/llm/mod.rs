@@ -235,7 +235,7 @@ impl Client {
                 return Err(Wrong::Out(trouble.message.clone(), trouble.status == Some(401)));
             }
             let own = (world.clock.unit / 2 * 2_u32.pow(failures - 1)).min(world.clock.unit * 8);
-            let pause = trouble.wait.filter(|w| !w.is_zero() && *w <= LONGEST_WAIT).unwrap_or(own);
+            let pause = trouble.wait.filter(|w| *w <= LONGEST_WAIT).unwrap_or(own);
             world.progress.detail(&format!("{}: {}; again in {:.1} s", endpoint.model, trouble.message, pause.as_secs_f64()));
             if pause >= world.clock.left(Some(until)) || !world.clock.pause(pause) {
                 return Err(Wrong::Out(trouble.message, false));
