@@ -3,7 +3,7 @@
 //! ```text
 //! STATE/runs/<id>/run.json      who and what: identity, digests of the content, when it began
 //!                 <step>.json   what a step made
-//!                 app/          the generated files, attachments excepted (they are in the task)
+//!                 app/          the generated files under their digests, attachments excepted (they are in the task)
 //!                 repo.git/     the commit
 //!                 lock          held while a process works on the run
 //!                 result.json   what became of it, as printed last; for `status`

@@ -1,6 +1,6 @@
 //! The steps of one run on record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -161,19 +161,30 @@ impl Journal {
         Ok(())
     }
 
-    /// Stores the generated files. They are there before the step that lists them is recorded.
+    /// Stores the generated files, each under its digest, so that those of an earlier record stay what they are. They are there
+    /// before the step that lists them is recorded.
     ///
     /// # Errors
     /// `state`.
     pub fn store_files(&self, contents: &FileSet) -> Result<()> {
         let app = self.dir.join("app");
-        remove_dir(&app)?;
-        for (path, bytes) in contents {
-            let file = app.join(path.as_str());
-            if let Some(parent) = file.parent() {
-                files::make_dir(parent)?;
+        files::make_dir(&app)?;
+        contents.values().try_for_each(|bytes| files::write(&app.join(sha256_hex(bytes)), bytes))
+    }
+
+    /// Drops the stored files that are none of these, when the step that lists these is recorded.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn keep_files(&self, digests: &BTreeMap<RelPath, String>) -> Result<()> {
+        let app = self.dir.join("app");
+        let failed = || format!("clearing {}", app.display());
+        let wanted: BTreeSet<&String> = digests.values().collect();
+        for entry in fs::read_dir(&app).with_context(failed).or_code(Code::State)? {
+            let entry = entry.with_context(failed).or_code(Code::State)?;
+            if entry.file_name().to_str().is_none_or(|name| !wanted.contains(&name.to_owned())) {
+                fs::remove_file(entry.path()).with_context(failed).or_code(Code::State)?;
             }
-            files::write(&file, bytes)?;
         }
         Ok(())
     }
@@ -184,11 +195,11 @@ impl Journal {
     /// `state` for one that is missing or was changed.
     pub fn load_files(&self, digests: &BTreeMap<RelPath, String>) -> Result<FileSet> {
         let load = |path: &RelPath, digest: &String| {
-            let file = self.dir.join("app").join(path.as_str());
-            let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display())).or_code(Code::State);
+            let file = self.dir.join("app").join(digest);
+            let bytes = fs::read(&file).with_context(|| format!("reading {path}, {}", file.display())).or_code(Code::State);
             match bytes {
                 Ok(bytes) if sha256_hex(&bytes) == *digest => Ok((path.clone(), bytes)),
-                Ok(_) => Err(Error::new(Code::State, format!("{} is not what was recorded", file.display()))),
+                Ok(_) => Err(Error::new(Code::State, format!("{path}, {}, is not what was recorded", file.display()))),
                 Err(e) => Err(e),
             }
         };
@@ -220,5 +231,31 @@ fn remove_dir(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).with_context(|| format!("removing {}", dir.display())).or_code(Code::State),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(text: &str) -> (FileSet, BTreeMap<RelPath, String>) {
+        let path = RelPath::parse("a/index.html").unwrap();
+        let digests = [(path.clone(), sha256_hex(text.as_bytes()))].into();
+        ([(path, text.into())].into(), digests)
+    }
+
+    /// Killed between the files and the record, the old record's files are there still; after the record they are not kept.
+    #[test]
+    fn files_of_two_records_side_by_side() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal { dir: dir.path().to_owned(), _lock: Lock::take(&dir.path().join("lock")).unwrap() };
+        let ((old, old_digests), (new, new_digests)) = (files("old"), files("new"));
+        journal.store_files(&old).unwrap();
+        journal.store_files(&new).unwrap();
+        assert_eq!(journal.load_files(&old_digests).unwrap(), old);
+        assert_eq!(journal.load_files(&new_digests).unwrap(), new);
+        journal.keep_files(&new_digests).unwrap();
+        assert!(journal.load_files(&old_digests).is_err());
+        assert_eq!(journal.load_files(&new_digests).unwrap(), new);
     }
 }

@@ -86,7 +86,8 @@ impl Walk<'_> {
                 let app = generate::onto(&self.setup.world, self.task, &app, &brief)?;
                 let ms = self.journal.read::<Step<generate::Record>>(step::GENERATE)?.map_or(0, |s| s.ms);
                 self.journal.store_files(&app.stored)?;
-                self.journal.write(step::GENERATE, &Step { ms, value: app.record })?;
+                self.journal.write(step::GENERATE, &Step { ms, value: &app.record })?;
+                self.journal.keep_files(&app.record.stored)?;
             }
             _ => self.journal.forget(&[step::GENERATE])?,
         }
