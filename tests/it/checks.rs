@@ -247,6 +247,8 @@ fn checks_that_do_not_end_do_not_hold_up_the_others() {
             ("js: document.querySelector('#n').textContent === '1'", "passed"),
             // Those that were cut get their second turn when what waits has come to its end.
             ("js: new Promise(r => { const t = Date.now(); setTimeout(() => r(Date.now() - t < 3000), 900) })", "passed"),
+            // What waits for ever after its work takes nobody's turn.
+            ("js: (async () => { for (const t = Date.now(); Date.now() - t < 1050;); await new Promise(() => {}) })()", "failed"),
             // Slow, not endless: the endless ones leave it a share.
             ("js: (() => { let n = 0; for (const t = Date.now(); Date.now() - t < 1020; n++); return n > 0 })()", "passed"),
         ],
@@ -723,7 +725,9 @@ fn the_sandbox_is_given_up_only_where_it_is_refused() {
     std::fs::copy(env!("CARGO_BIN_EXE_llmdeploy"), &program).unwrap();
     let (fake, seen) = (bench.path("fake-browser"), bench.path("home/seen"));
     let script = "#!/bin/sh\necho \"$*\" >> SEEN\ncase \" $* \" in *' --no-sandbox '*) exec \"$(command -v chromium google-chrome google-chrome-stable chromium-browser | head -n 1)\" \"$@\";; esac\n\
-                  echo 'FATAL:zygote_host_impl_linux.cc(1)] No usable sandbox!' >&2\nexit 1\n";
+                  echo '[1:1:ERROR:dbus/bus.cc(408)] Failed to connect to the bus' >&2\n\
+                  echo '[1:1:FATAL:zygote_host_impl_linux.cc(128)] No usable sandbox!' >&2\n\
+                  for n in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do echo \"#$n 0x55d0c0ffee00 (/usr/lib/chromium/chromium+0x$n)\" >&2; done\nexit 1\n";
     std::fs::write(&fake, script.replace("SEEN", seen.to_str().unwrap())).unwrap();
     let dir = site(&bench, &[("index.html", "<!doctype html><title>t</title>")]);
     let file = bench.write_task("task.json", &bench.task(json!({"checks": ["js: document.title === 't'"]})));

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -16,27 +16,46 @@ use crate::ports::process;
 
 /// The `DevTools` pipe is on descriptors 3 and 4, where only a shell can put it without `unsafe`. The shell stays: when we are
 /// killed, the browser's input ends and the browser with it, and then the profile is removed. So it is none of the children that are
-/// told to end: it would leave the profile behind. Twice, for the last of the browser's processes may still be writing.
-const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; rm -rf "$HOME"; sleep 1; exec rm -rf "$HOME""#;
+/// told to end: it would leave the profile behind. What the browser says on standard error ends with the browser. Twice, for the last of the browser's processes may still be writing.
+const SCRIPT: &str = r#""$0" "$@" 3<&0 4>&1 0</dev/null 1>&2; exec 2>/dev/null; rm -rf "$HOME"; sleep 1; exec rm -rf "$HOME""#;
 
 /// How long the end of its processes may take; it is a matter of milliseconds, but on a busy machine.
 const GONE: Duration = Duration::from_secs(5);
 
-/// How much of what the browser says on standard error is kept, for the error.
+/// How much of what the browser says on standard error is kept, for the error: what it says first of what broke it, and its last
+/// lines; between the two is a stack.
 const LINES: usize = 12;
+/// Its last words may still be on their way when it has closed the pipe.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running browser. Dropping it ends it.
 pub struct Process {
     child: Child,
-    said: Arc<Mutex<VecDeque<String>>>,
+    said: Arc<Heard>,
     profile: TempDir,
 }
 
+/// What a browser says on standard error.
+#[derive(Default)]
+struct Heard {
+    lines: Mutex<Lines>,
+    over: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    fatal: Vec<String>,
+    last: VecDeque<String>,
+    over: bool,
+}
+
 impl Process {
-    /// What it said last.
+    /// What a browser that has ended said: what broke it first, then its last lines.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        let lines = self.said.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lines, _) = self.said.over.wait_timeout_while(lines, LAST_WORDS, |l| !l.over).unwrap_or_else(PoisonError::into_inner);
+        lines.fatal.iter().chain(&lines.last).cloned().collect()
     }
 }
 
@@ -70,7 +89,7 @@ pub fn start(
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     adopt_orphans();
     let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-    let said = Arc::new(Mutex::new(VecDeque::new()));
+    let said = Arc::new(Heard::default());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let process = Process { child, said: Arc::clone(&said), profile };
     if let Some(stderr) = stderr {
@@ -132,19 +151,26 @@ fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbo
     all
 }
 
-/// Keeps the last lines, and goes on reading so that the browser never waits for us.
-fn listen(stderr: impl Read, said: &Mutex<VecDeque<String>>) {
+/// Keeps what may be told, and goes on reading so that the browser never waits for us.
+fn listen(stderr: impl Read, said: &Heard) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     // A line without end is read in parts.
     while (&mut stderr).take(4096).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() == LINES {
-            said.pop_front();
-        }
-        said.push_back(String::from_utf8_lossy(&line).trim().to_owned());
+        let text = String::from_utf8_lossy(&line).trim().to_owned();
         line.clear();
+        let mut lines = said.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if text.contains("FATAL") && lines.fatal.len() < LINES {
+            lines.fatal.push(text);
+            continue;
+        }
+        if lines.last.len() == LINES {
+            lines.last.pop_front();
+        }
+        lines.last.push_back(text);
     }
+    said.lines.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+    said.over.notify_all();
 }
 
 /// Collects the dead of a group, which are ours since [`adopt_orphans`]; whether none is left.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 
 use super::{ANSWER, Options, START, find, gate, launch, pipe};
@@ -36,20 +36,21 @@ impl Browser {
     pub fn start(options: &Options) -> anyhow::Result<Self> {
         let program = find::browser(options.path.as_deref())?;
         let gate = if options.offline { None } else { Some(gate::open(options.proxy.as_deref())?) };
-        let try_once = |sandbox| -> anyhow::Result<Self> {
+        let try_once = |sandbox: bool| -> anyhow::Result<Result<Self, anyhow::Error>> {
             let (process, stdin, stdout) = launch::start(&program, options, gate, sandbox)?;
             let mut browser = Self { pipe: pipe::Pipe::open(stdin, stdout), process, last: 0, waited: None };
             let until = Instant::now() + START;
-            browser
-                .call_browser("Browser.getVersion", &json!({}), until)
-                .with_context(|| format!("{} does not start", program.display()))?;
-            Ok(browser)
-        };
-        let sandbox = !launch::sandbox_is_refused();
-        try_once(sandbox).or_else(|e| {
+            let started = browser.call_browser("Browser.getVersion", &json!({}), until);
+            let Err(error) = started else { return Ok(Ok(browser)) };
+            let error = error.context(format!("{} does not start", program.display()));
             // Containers and some kernels forbid what the sandbox needs; there is no exit status that says so.
-            if sandbox && format!("{e:#}").to_ascii_lowercase().contains("sandbox") { try_once(false) } else { Err(e) }
-        })
+            let refused = sandbox && browser.process.said().iter().any(|l| l.to_ascii_lowercase().contains("sandbox"));
+            if refused { Ok(Err(error)) } else { Err(error) }
+        };
+        match try_once(!launch::sandbox_is_refused())? {
+            Ok(browser) => Ok(browser),
+            Err(_) => try_once(false)?,
+        }
     }
 
     /// Sends a call and gives its number. `session` is empty for the browser itself.
@@ -120,8 +121,9 @@ impl Browser {
 
     fn ended(&self) -> anyhow::Error {
         let said = self.process.said();
-        // The first line that names an error says more than the stack below it.
-        let line = said.iter().find(|l| l.contains("ERROR") || l.contains("FATAL") || l.contains("rror")).or(said.last());
+        // What broke it comes first; else a line that names an error says more than the last.
+        let line = said.iter().find(|l| l.contains("FATAL")).or_else(|| said.iter().find(|l| l.to_ascii_lowercase().contains("error")));
+        let line = line.or(said.last());
         match line {
             Some(line) => anyhow!("the browser has ended: {line}"),
             None => anyhow!("the browser has ended"),

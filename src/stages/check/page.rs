@@ -13,7 +13,7 @@ use crate::ports::browser::tab::Tab;
 /// Code of a check that runs longer without a pause is cut, in milliseconds.
 const CODE_LIMIT: u64 = 1_000;
 /// What was cut may be slow and no more: when the others have had their turn, all of it together is given so long.
-const SLOW: Duration = Duration::from_millis(4_500);
+const SLOW: Duration = Duration::from_secs(6);
 /// The page's script that lets nobody in for so long is cut; long work on loading a page is below that.
 const BLOCKED: Duration = Duration::from_secs(8);
 /// So long nothing may be in hand before a page is idle: work beside the main thread (decoding, hashing) cannot be seen.
@@ -22,6 +22,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const LOAD: Duration = Duration::from_secs(4);
 /// A round of all checks; who does not come up in it comes first in the next.
 const ROUND: Duration = Duration::from_millis(300);
+/// Reading the code of all checks, which takes a browser milliseconds.
+const COMPILE: Duration = Duration::from_secs(20);
 /// All values behind comparisons together.
 const VALUES: Duration = Duration::from_secs(2);
 /// Between two rounds, at first and at most.
@@ -80,8 +82,9 @@ impl Item {
 /// Finds the form in which each code is evaluated. To be called on an empty page.
 ///
 /// # Errors
-/// The browser has ended.
+/// The browser has ended or hangs.
 pub fn compile(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
+    let until = Instant::now() + COMPILE;
     let mut asked = Vec::new();
     for item in items.iter() {
         // Top-level await is none of a plain script, so a script is looked at twice.
@@ -94,7 +97,7 @@ pub fn compile(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
         asked.push(ids);
     }
     for (item, ids) in items.iter_mut().zip(asked) {
-        let mut errors = ids.into_iter().map(|id| error_of(tab, id));
+        let mut errors = ids.into_iter().map(|id| error_of(tab, id, until));
         let (expression, body) = (errors.next().transpose()?.flatten(), errors.next().transpose()?.flatten());
         let script = errors.next().transpose()?.flatten();
         let returns = || code::bare(&item.code).split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).any(|w| w == "return");
@@ -117,15 +120,15 @@ pub fn compile(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn error_of(tab: &mut Tab<'_>, id: u64) -> anyhow::Result<Option<String>> {
-    let until = Instant::now() + Duration::from_secs(5);
+fn error_of(tab: &mut Tab<'_>, id: u64, until: Instant) -> anyhow::Result<Option<String>> {
     loop {
         if let Some(answer) = tab.take(id) {
             let details = answer.ok().and_then(|a| a.get("exceptionDetails").cloned());
             return Ok(details.map(|d| code::first_line(&d["exception"]["description"])));
         }
         if !tab.pump(until)? {
-            return Ok(None);
+            tab.require_browser()?;
+            anyhow::bail!("the browser does not read the checks in {} s", COMPILE.as_secs());
         }
     }
 }
@@ -244,15 +247,15 @@ fn slow(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
     let mut waiting = u32::try_from(items.iter().filter(|i| i.state == State::Open && i.slow).count()).unwrap_or(u32::MAX);
     for n in 0..items.len() {
         let Some(item) = items.get_mut(n).filter(|i| i.state == State::Open && i.slow) else { continue };
-        let left = (until.saturating_duration_since(Instant::now()) / waiting.max(1)).max(Duration::from_millis(1));
+        let share = (until.saturating_duration_since(Instant::now()) / waiting.max(1)).max(Duration::from_millis(1));
         waiting = waiting.saturating_sub(1);
-        ask(tab, item, u64::try_from(left.as_millis()).unwrap_or(CODE_LIMIT))?;
-        while items.get(n).is_some_and(|i| i.asked.is_some())
-            && tab.record.gone.is_none()
-            && tab.pump(until + Duration::from_millis(500))?
-        {
-            collect(tab, items)?;
-        }
+        ask(tab, item, u64::try_from(share.as_millis()).unwrap_or(CODE_LIMIT))?;
+        // Its work is done when the page answers; what it may wait for then takes nobody's turn.
+        let _ = tab.call("Runtime.evaluate", &json!({"expression": "0"}), share + Duration::from_millis(500))?;
+        collect(tab, items)?;
+    }
+    while items.iter().any(|i| i.slow && i.asked.is_some()) && tab.record.gone.is_none() && tab.pump(until)? {
+        collect(tab, items)?;
     }
     // Without an answer it stays what it was: cut.
     for item in items.iter_mut().filter(|i| i.state == State::Open && i.slow) {
@@ -264,6 +267,8 @@ fn slow(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
 /// A check that goes on after an `await` is beyond its own limit: which one blocks the page is found by asking them singly. Whether
 /// it was one of them.
 fn one_by_one(tab: &mut Tab<'_>, items: &mut [Item], deadline: Instant) -> anyhow::Result<bool> {
+    // Who has answered is none of them, and is not asked again.
+    collect(tab, items)?;
     let suspects: Vec<usize> = (0..items.len()).filter(|n| items.get(*n).is_some_and(|i| i.asked.is_some())).collect();
     let mut found = false;
     for item in items.iter_mut() {
