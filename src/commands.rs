@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::CommandFactory as _;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -18,8 +19,8 @@ use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::process::Children;
 use crate::progress::{Progress, Stage};
-use crate::report;
-use crate::stages::notify::Payload;
+use crate::report::{self, Out};
+use crate::stages::notify::{Payload, Receipt};
 use crate::stages::task::{MAX_BYTES, Task};
 use crate::walk::document::{CheckDocument, CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status};
 use crate::walk::{self, Goal, Setup};
@@ -30,78 +31,87 @@ type Said = (Arc<dyn Progress>, Children);
 ///
 /// # Errors
 /// Whatever the command says of itself.
-pub fn run(cli: &Cli, progress: Arc<dyn Progress>, children: Children) -> Result<u8> {
+pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children) -> Result<u8> {
     let (global, said) = (&cli.global, (progress, children));
-    report::begin(bare(cli.command.name(), None));
+    out.begin(bare(cli.command.name(), None));
     if let Command::Run(args) | Command::Deploy(args) | Command::Commit(args) | Command::Generate(Generate { walk: args, .. }) =
         &cli.command
         && args.model.print_prompt
     {
-        return print_prompt(global, args, said).map_or(Ok(0), Err);
+        return print_prompt(out, global, args, said).map_or(Ok(0), Err);
     }
     let error = match &cli.command {
-        Command::Status(args) => return runs::status(global, args),
-        Command::Prune(args) => runs::prune(global, args),
-        Command::Notify(args) if args.retry => runs::retry(global, args, said),
-        Command::Run(args) if args.detach && !detach::is_child() => detach::parent(global, args),
-        Command::Run(args) if args.detach => detach::child(global, args, said),
-        Command::Run(args) => walk_to(global, args, Goal::Notify, said),
-        Command::Deploy(args) => walk_to(global, args, Goal::Deploy, said),
-        Command::Commit(args) => commit(global, args, said),
-        Command::Check(args) => check(global, args, said),
-        Command::Generate(args) => generate(global, args, said),
-        Command::Notify(args) => notify(global, args, said),
+        Command::Status(args) => return runs::status(out, global, args),
+        Command::Prune(args) => runs::prune(out, global, args),
+        Command::Notify(args) if args.retry => runs::retry(out, global, args, said),
+        Command::Run(args) if args.detach && !detach::is_child() => detach::parent(out, global, args),
+        Command::Run(args) if args.detach => detach::child(out, global, args, said),
+        Command::Run(args) => walk_to(out, global, args, Goal::Notify, said),
+        Command::Deploy(args) => walk_to(out, global, args, Goal::Deploy, said),
+        Command::Commit(args) => commit(out, global, args, said),
+        Command::Check(args) => check(out, global, args, said),
+        Command::Generate(args) => generate(out, global, args, said),
+        Command::Notify(args) => notify(out, global, args, said),
     };
     error.map_or(Ok(0), Err)
 }
 
-fn walk_to(global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error> {
-    print(match begin(global, args, goal, said) {
-        Ok((setup, task)) => walk::run(&setup, &task, goal, &|| ()),
-        Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
-    })
+fn walk_to(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error> {
+    print(
+        out,
+        match begin(out, global, args, goal, said) {
+            Ok((setup, task)) => walk::run(&setup, &task, goal, &|| ()),
+            Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
+        },
+    )
 }
 
 /// The prompt is text that was asked for, as help is: it stands in the place of the document.
-fn print_prompt(global: &Global, args: &Walk, said: Said) -> Option<Error> {
-    match begin(global, args, Goal::Generate, said).and_then(|(setup, task)| walk::prompt(&setup, &task)) {
+fn print_prompt(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> {
+    match begin(out, global, args, Goal::Generate, said).and_then(|(setup, task)| walk::prompt(&setup, &task)) {
         Ok(text) => {
-            report::text(&text);
+            out.text(&text);
             None
         }
-        Err(e) => print((ErrorDocument::of(&e), Some(e))),
+        Err(e) => print(out, (ErrorDocument::of(&e), Some(e))),
     }
 }
 
-fn commit(global: &Global, args: &Walk, said: Said) -> Option<Error> {
-    print(match begin(global, args, Goal::Commit, said) {
-        Ok((setup, task)) => walk::commit(&setup, &task),
-        Err(e) => (CommitDocument { error: Failure::before(&e), ..CommitDocument::default() }, Some(e)),
-    })
+fn commit(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> {
+    print(
+        out,
+        match begin(out, global, args, Goal::Commit, said) {
+            Ok((setup, task)) => walk::commit(&setup, &task),
+            Err(e) => (CommitDocument { error: Failure::before(&e), ..CommitDocument::default() }, Some(e)),
+        },
+    )
 }
 
-fn check(global: &Global, args: &Check, said: Said) -> Option<Error> {
-    let (document, error) = match begin(global, &args.walk, Goal::Check, said) {
+fn check(out: &Out, global: &Global, args: &Check, said: Said) -> Option<Error> {
+    let (document, error) = match begin(out, global, &args.walk, Goal::Check, said) {
         Ok((setup, task)) => walk::check(&setup, &task, args.live),
         Err(e) => (CheckDocument { error: Failure::before(&e), ..CheckDocument::default() }, Some(e)),
     };
-    report::checks(&document, &document.checks, global.color);
+    out.checks(&document, &document.checks, global.color);
     error
 }
 
-fn generate(global: &Global, args: &Generate, said: Said) -> Option<Error> {
-    print(match begin(global, &args.walk, Goal::Generate, said) {
-        Ok((setup, task)) => walk::generate(&setup, &task, args.output.as_deref()),
-        Err(e) => (GenerateDocument { error: Failure::before(&e), ..GenerateDocument::default() }, Some(e)),
-    })
+fn generate(out: &Out, global: &Global, args: &Generate, said: Said) -> Option<Error> {
+    print(
+        out,
+        match begin(out, global, &args.walk, Goal::Generate, said) {
+            Ok((setup, task)) => walk::generate(&setup, &task, args.output.as_deref()),
+            Err(e) => (GenerateDocument { error: Failure::before(&e), ..GenerateDocument::default() }, Some(e)),
+        },
+    )
 }
 
-fn notify(global: &Global, args: &Notify, said: Said) -> Option<Error> {
-    let begun = admitted(global, &args.task).and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
+fn notify(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error> {
+    let begun = admitted(out, global, &args.task).and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
     match (begun, &args.result) {
-        (Ok((setup, task)), None) => print(walk::notify_again(&setup, &task)),
-        (Ok((setup, task)), Some(file)) => print(notify_result(&setup, &task, file)),
-        (Err(e), _) => print((RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e))),
+        (Ok((setup, task)), None) => print(out, walk::notify_again(&setup, &task)),
+        (Ok((setup, task)), Some(file)) => print(out, notify_result(&setup, &task, file)),
+        (Err(e), _) => print(out, (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e))),
     }
 }
 
@@ -110,15 +120,18 @@ fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>
     let not_one = format!("--result {} is not the result of a page that is there", file.display());
     let read = std::fs::read(file).with_context(|| format!("reading --result {}", file.display())).or_code(Code::Usage);
     let parsed = read.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).context(not_one.clone()).or_code(Code::Usage));
-    let mut document = parsed.as_ref().cloned().unwrap_or_default();
+    let mut document = map(&walk::identity(task));
+    document.extend(parsed.as_ref().cloned().unwrap_or_default());
     let payload = parsed.and_then(|map| serde_json::from_value::<Payload>(map.into()).context(not_one).or_code(Code::Usage));
-    let sent =
-        payload.map_err(|e| e.hint("give what `run` or `deploy` printed")).and_then(|payload| walk::notify_result(setup, task, &payload));
+    let mut receipt = None;
+    let sent = payload
+        .map_err(|e| e.hint("give what `run` or `deploy` printed"))
+        .and_then(|payload| walk::notify_result(setup, task, &payload, receipt.insert(Receipt::default())));
+    if receipt.is_some() {
+        document.insert("notification".to_owned(), json!(receipt));
+    }
     let (status, error) = match sent {
-        Ok(receipt) => {
-            document.insert("notification".to_owned(), json!(receipt));
-            (Status::Notified, None)
-        }
+        Ok(()) => (Status::Notified, None),
         Err(e) if e.code.is_pending() => (Status::Pending, Some(e)),
         Err(e) => (Status::Failed, Some(e)),
     };
@@ -127,22 +140,22 @@ fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>
     (document, error)
 }
 
-fn print<T: Serialize>((document, error): (T, Option<Error>)) -> Option<Error> {
-    report::document(&document);
+fn print<T: Serialize>(out: &Out, (document, error): (T, Option<Error>)) -> Option<Error> {
+    out.document(&document);
     error
 }
 
 /// The setup of a walk, and the task of somebody who may send one.
-fn begin(global: &Global, args: &Walk, goal: Goal, said: Said) -> Result<(Setup, Task)> {
-    let (env, task) = admitted(global, &args.task)?;
+fn begin(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> Result<(Setup, Task)> {
+    let (env, task) = admitted(out, global, &args.task)?;
     Ok((config::walk(&env, global, args, goal, &task, said)?, task))
 }
 
-fn admitted(global: &Global, arg: &TaskArg) -> Result<(Environment, Task)> {
+fn admitted(out: &Out, global: &Global, arg: &TaskArg) -> Result<(Environment, Task)> {
     let env = Environment::read(global.env_file.as_deref())?;
     let task = Task::parse(&read(arg.task.as_deref())?)?;
     task.admit(&env.admission())?;
-    report::known(map(&walk::identity(&task)));
+    out.known(map(&walk::identity(&task)));
     Ok((env, task))
 }
 
@@ -176,18 +189,22 @@ fn read(path: Option<&Path>) -> Result<Vec<u8>> {
 
 /// A command line that does not parse, or one that asks for help.
 #[must_use]
-pub fn refuse(error: &clap::Error) -> ExitCode {
+pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
-        report::text(&text.to_string());
-        return ExitCode::SUCCESS;
+        out.text(&text.to_string());
+        return out.require_written().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     report::usage(&text.to_string());
-    let message = text.to_string();
-    let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let message = match error.kind() {
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command".to_owned(),
+        _ => text.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+    };
     let error = Error::new(Code::Usage, message).hint("llmdeploy --help");
-    let subcommand = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
-    report::document(&bare(&subcommand, Failure::before(&error)));
+    // What else there is on the line may be read all the same.
+    let read = Cli::command().ignore_errors(true).try_get_matches_from(std::env::args_os());
+    let subcommand = read.ok().and_then(|m| m.subcommand_name().map(str::to_owned)).unwrap_or_default();
+    out.document(&bare(&subcommand, Failure::before(&error)));
     ExitCode::from(error.code.exit_status())
 }
 
@@ -211,15 +228,15 @@ fn map<T: Serialize>(document: &T) -> Map<String, Value> {
 
 /// SIGINT and SIGTERM end the process at once, and its children with it. Nothing is cleaned up: the next run recovers.
 #[cfg(unix)]
-pub fn end_on_signals(children: &Children) {
+pub fn end_on_signals(out: &Arc<Out>, children: &Children) {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
-    let children = children.clone();
+    let (out, children) = (Arc::clone(out), children.clone());
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
             let error = Error::new(Code::Internal, format!("ended by {name}")).hint("run the same command again and it goes on from here");
-            report::interrupted(Failure::of(&error, None));
+            out.interrupted(Failure::of(&error, None));
             children.terminate();
             std::process::exit(128 + signal);
         }
@@ -227,4 +244,4 @@ pub fn end_on_signals(children: &Children) {
 }
 
 #[cfg(not(unix))]
-pub fn end_on_signals(_: &Children) {}
+pub fn end_on_signals(_: &Arc<Out>, _: &Children) {}

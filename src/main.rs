@@ -11,7 +11,7 @@ use llmdeploy::commands;
 use llmdeploy::error::{Code, Error};
 use llmdeploy::ports::askpass;
 use llmdeploy::ports::process::Children;
-use llmdeploy::report;
+use llmdeploy::report::{self, Out};
 use llmdeploy::walk::document::ErrorDocument;
 
 fn main() -> ExitCode {
@@ -20,18 +20,20 @@ fn main() -> ExitCode {
         let prompt = std::env::args().nth(1).unwrap_or_default();
         return if askpass::ask(&invitation, &prompt).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    let out = Arc::new(Out::default());
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => return commands::refuse(&e),
+        Err(e) => return commands::refuse(&out, &e),
     };
     let progress = report::progress(&cli.global);
     let children = Children::default();
-    commands::end_on_signals(&children);
-    let ended = catch_unwind(AssertUnwindSafe(|| commands::run(&cli, Arc::clone(&progress), children))).unwrap_or_else(|_| {
+    commands::end_on_signals(&out, &children);
+    let ended = catch_unwind(AssertUnwindSafe(|| commands::run(&cli, &out, Arc::clone(&progress), children))).unwrap_or_else(|_| {
         let error = Error::new(Code::Internal, "this is a fault of llmdeploy itself").hint("please report it, with what stands above");
-        report::document(&ErrorDocument::of(&error));
+        out.document(&ErrorDocument::of(&error));
         Err(error)
     });
+    let ended = ended.and_then(|status| out.require_written().map(|()| status));
     // A spinner is taken off the terminal before anything else is said.
     drop(progress);
     ended.map_or_else(

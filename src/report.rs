@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -11,67 +11,126 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Color, Global};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::progress::{Progress, Stage};
 use crate::stages::check::{Kind, Status, Verdict};
 use crate::walk::document::{self, Failure};
 
-/// Who has the one document: nobody yet, the command, or a signal that ends the process.
-static WHOSE: AtomicU8 = AtomicU8::new(NOBODY);
+/// Standard output with its one document. It is the command's, or, when a signal ends the process first, that one's.
+#[derive(Default)]
+pub struct Out {
+    whose: AtomicU8,
+    /// What the document says should a signal end the process.
+    so_far: Mutex<Map<String, Value>>,
+    /// It could not be written.
+    broken: AtomicBool,
+}
+
 const NOBODY: u8 = 0;
 const COMMAND: u8 = 1;
 const SIGNAL: u8 = 2;
-/// What the document says should a signal end the process.
-static SO_FAR: Mutex<Option<Map<String, Value>>> = Mutex::new(None);
 /// A reader that takes nothing must not keep the process from ending.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-fn take(whose: u8) -> Result<(), u8> {
-    WHOSE.compare_exchange(NOBODY, whose, Ordering::SeqCst, Ordering::SeqCst).map(drop)
-}
+impl Out {
+    fn take(&self, whose: u8) -> Result<(), u8> {
+        self.whose.compare_exchange(NOBODY, whose, Ordering::SeqCst, Ordering::SeqCst).map(drop)
+    }
 
-/// Sets the keys with which a document that a signal cuts off begins.
-pub fn begin(empty: Map<String, Value>) {
-    *SO_FAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(empty);
-}
+    /// Sets the keys with which a document that a signal cuts off begins.
+    pub fn begin(&self, empty: Map<String, Value>) {
+        *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = empty;
+    }
 
-/// Puts what is known by now at those of its keys that the document has.
-pub fn known(values: Map<String, Value>) {
-    let mut so_far = SO_FAR.lock().unwrap_or_else(PoisonError::into_inner);
-    for (key, value) in values {
-        if let Some(place) = so_far.as_mut().and_then(|s| s.get_mut(&key)) {
-            *place = value;
+    /// Puts what is known by now at those of its keys that the document has.
+    pub fn known(&self, values: Map<String, Value>) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in values {
+            if let Some(place) = so_far.get_mut(&key) {
+                *place = value;
+            }
         }
     }
-}
 
-/// Prints the one document. A reader that has gone away is no error of ours.
-pub fn document<T: Serialize>(value: &T) {
-    match take(COMMAND) {
-        Ok(()) => write(value),
-        // The process is about to be gone; what has gone wrong by now has done so because of that.
-        Err(SIGNAL) => loop {
-            std::thread::park();
-        },
-        Err(_) => {}
+    /// Prints the one document.
+    pub fn document<T: Serialize>(&self, value: &T) {
+        let terminal = on_terminal();
+        self.print(&|out| {
+            if terminal {
+                serde_json::to_writer_pretty(&mut *out, value)?;
+            } else {
+                serde_json::to_writer(&mut *out, value)?;
+            }
+            out.write_all(b"\n")
+        });
     }
-}
 
-fn write<T: Serialize>(value: &T) {
-    let mut out = io::stdout().lock();
-    let text = if out.is_terminal() { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
-    if let Ok(text) = text {
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    /// Prints text in the document's place.
+    pub fn text(&self, text: &str) {
+        self.print(&|out| out.write_all(text.as_bytes()));
     }
-}
 
-/// Prints the verdicts: a table on a terminal, otherwise the document.
-pub fn checks<T: Serialize>(value: &T, verdicts: &[Verdict], color: Color) {
-    let terminal = io::stdout().is_terminal();
-    if !terminal || verdicts.is_empty() {
-        return document(value);
+    /// Prints the verdicts: a table on a terminal, otherwise the document.
+    pub fn checks<T: Serialize>(&self, value: &T, verdicts: &[Verdict], color: Color) {
+        if on_terminal() && !verdicts.is_empty() {
+            self.text(&table(verdicts, coloured(color, true)));
+        } else {
+            self.document(value);
+        }
     }
-    text(&table(verdicts, coloured(color, terminal)));
+
+    fn print(&self, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
+        match self.take(COMMAND) {
+            Ok(()) => self.write(write),
+            // The process is about to be gone; what has gone wrong by now has done so because of that.
+            Err(SIGNAL) => loop {
+                std::thread::park();
+            },
+            Err(_) => {}
+        }
+    }
+
+    /// A reader that has gone away is no error of ours; a full disk is one.
+    fn write(&self, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        if write(&mut out).and_then(|()| out.flush()).is_err_and(|e| e.kind() != io::ErrorKind::BrokenPipe) {
+            self.broken.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether all that was printed could be written.
+    ///
+    /// # Errors
+    /// `state` where it could not.
+    pub fn require_written(&self) -> crate::error::Result<()> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(Error::new(Code::State, "standard output could not be written")
+                .hint("is the disk full? the run itself is on record: llmdeploy status"));
+        }
+        Ok(())
+    }
+
+    /// Said when a signal ends the process: the document so far, with this error, unless another is out already.
+    pub fn interrupted(self: &Arc<Self>, failure: Failure) {
+        let (done, is_done) = mpsc::channel();
+        let this = Arc::clone(self);
+        std::thread::spawn(move || {
+            if this.take(SIGNAL).is_ok() {
+                let mut so_far = std::mem::take(&mut *this.so_far.lock().unwrap_or_else(PoisonError::into_inner));
+                if let Some(status) = so_far.get_mut("status") {
+                    *status = json!(document::Status::Pending);
+                }
+                so_far.insert("error".to_owned(), json!(failure));
+                this.write(&|out| writeln!(out, "{}", Value::Object(so_far.clone())));
+            } else {
+                // Half a document is none.
+                drop(io::stdout().lock());
+            }
+            let _ = done.send(());
+        });
+        let _ = is_done.recv_timeout(LAST_WORDS);
+        say("\ninterrupted; run the same command again and it goes on from here");
+    }
 }
 
 fn table(verdicts: &[Verdict], colour: bool) -> String {
@@ -107,12 +166,6 @@ fn plain(text: &str) -> String {
 #[must_use]
 pub fn on_terminal() -> bool {
     io::stdout().is_terminal()
-}
-
-/// Prints help or a version: text that was asked for.
-pub fn text(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Prints what was wrong with the command line, in clap's words.
@@ -157,27 +210,6 @@ fn indented(text: &str) -> String {
 
 fn warning(text: &str) -> String {
     format!("warning: {}", indented(text))
-}
-
-/// Said when a signal ends the process: the document so far, with this error, unless another is out already.
-pub fn interrupted(failure: Failure) {
-    let (done, is_done) = mpsc::channel();
-    std::thread::spawn(move || {
-        if take(SIGNAL).is_ok() {
-            let mut so_far = SO_FAR.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-            if let Some(status) = so_far.get_mut("status") {
-                *status = json!(document::Status::Pending);
-            }
-            so_far.insert("error".to_owned(), json!(failure));
-            write(&so_far);
-        } else {
-            // Half a document is none.
-            drop(io::stdout().lock());
-        }
-        let _ = done.send(());
-    });
-    let _ = is_done.recv_timeout(LAST_WORDS);
-    let _ = writeln!(io::stderr().lock(), "\ninterrupted; run the same command again and it goes on from here");
 }
 
 /// How much is said on the way.

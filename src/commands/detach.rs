@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Said, print, read};
 use crate::cli::{Global, Walk};
@@ -12,7 +13,7 @@ use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::detach;
-use crate::report;
+use crate::report::Out;
 use crate::stages::task::{MAX_BYTES, Task};
 use crate::values::RunId;
 use crate::walk::document::{Failure, RunDocument};
@@ -44,16 +45,16 @@ pub fn is_child() -> bool {
 }
 
 /// Checks the task, verifies the secret, hands the work over and says so.
-pub fn parent(global: &Global, args: &Walk) -> Option<Error> {
-    match hand_over(global, args) {
+pub fn parent(out: &Out, global: &Global, args: &Walk) -> Option<Error> {
+    match hand_over(out, global, args) {
         Ok(None) => None,
         Ok(Some(error)) => Some(error),
-        Err(error) => print((RunDocument { error: Failure::before(&error), ..RunDocument::default() }, Some(error))),
+        Err(error) => print(out, (RunDocument { error: Failure::before(&error), ..RunDocument::default() }, Some(error))),
     }
 }
 
 /// The error is one that the other process has put into the document that was printed.
-fn hand_over(global: &Global, args: &Walk) -> Result<Option<Error>> {
+fn hand_over(out: &Out, global: &Global, args: &Walk) -> Result<Option<Error>> {
     let env = Environment::read(global.env_file.as_deref())?;
     let bytes = read(args.task.task.as_deref())?;
     let task = Task::parse(&bytes)?;
@@ -67,7 +68,9 @@ fn hand_over(global: &Global, args: &Walk) -> Result<Option<Error>> {
     let started = detach::start(&Environment::secrets(), &bytes, log).or_code(Code::Internal);
     let detach::Answer { line, mut child } = started.map_err(|e| e.hint(format!("see {}", path.display())))?;
     let answer: Answer = serde_json::from_str(&line).context("reading what the process that goes on said").or_code(Code::Internal)?;
-    report::text(&line);
+    // As it came, but for the indentation on a terminal.
+    let document: Value = serde_json::from_str(&line).context("reading what the process that goes on said").or_code(Code::Internal)?;
+    out.document(&document);
     if answer.status == "accepted" {
         return Ok(None);
     }
@@ -78,7 +81,7 @@ fn hand_over(global: &Global, args: &Walk) -> Result<Option<Error>> {
 }
 
 /// In the process that goes on: says that the run is its, and walks.
-pub fn child(global: &Global, args: &Walk, said: Said) -> Option<Error> {
+pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> {
     detach::leave();
     let answered = Cell::new(false);
     let begun = || -> Result<_> {
@@ -91,11 +94,11 @@ pub fn child(global: &Global, args: &Walk, said: Said) -> Option<Error> {
     };
     let (document, error) = match begun() {
         Ok((setup, task)) => walk::run(&setup, &task, Goal::Notify, &|| {
-            report::document(&Accepted { status: "accepted", run: task.id() });
+            out.document(&Accepted { status: "accepted", run: task.id() });
             answered.set(true);
         }),
         Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
     };
     // The result of a run that was accepted is for `status`; nobody listens any more.
-    if answered.get() { error } else { print((document, error)) }
+    if answered.get() { error } else { print(out, (document, error)) }
 }

@@ -12,7 +12,7 @@ use crate::clock::{rfc3339_now, unix_now};
 use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::{outbox, prune as journal, summary};
-use crate::report;
+use crate::report::{self, Out};
 use crate::stages::task::Task;
 use crate::values::RunId;
 use crate::views::dashboard;
@@ -21,9 +21,9 @@ use crate::walk::document::{ErrorDocument, Failure, RunDocument};
 use crate::walk::{self};
 
 /// Exits with the worst that is seen: 1 failed or unknown, 75 on the way, 0 finished.
-pub fn status(global: &Global, args: &Status) -> Result<u8> {
+pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
     let seen = look(global, args).inspect_err(|e| {
-        report::document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
+        out.document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
     })?;
     let all = match &seen {
         Asked::One(seen) => std::slice::from_ref(seen.as_ref()),
@@ -31,15 +31,15 @@ pub fn status(global: &Global, args: &Status) -> Result<u8> {
     };
     if let Some(file) = &args.html {
         let written = std::fs::write(file, dashboard::page(all, &rfc3339_now()));
-        let failed = |e: &Error| report::document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
+        let failed = |e: &Error| out.document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
         written.with_context(|| format!("writing --html {}", file.display())).or_code(Code::Usage).inspect_err(failed)?;
     }
     if report::on_terminal() {
-        report::text(&status::table(all));
+        out.text(&status::table(all));
     } else {
         match &seen {
-            Asked::One(seen) => report::document(&seen.document),
-            Asked::All(seen) => report::document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
+            Asked::One(seen) => out.document(&seen.document),
+            Asked::All(seen) => out.document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
         }
     }
     Ok(all.iter().map(|s| s.standing).max().unwrap_or(Standing::Finished).exit_status())
@@ -62,15 +62,15 @@ fn look(global: &Global, args: &Status) -> Result<Asked> {
 }
 
 /// Delivers every notification that was not accepted yet.
-pub fn retry(global: &Global, args: &Notify, said: Said) -> Option<Error> {
+pub fn retry(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error> {
     let env = Environment::read(global.env_file.as_deref());
     match env.and_then(|env| walk::retry(&config::retry(&env, global, args, said)?)) {
         Ok((documents, error)) => {
-            report::document(&documents);
+            out.document(&documents);
             error
         }
         Err(error) => {
-            report::document(&ErrorDocument::of(&error));
+            out.document(&ErrorDocument::of(&error));
             Some(error)
         }
     }
@@ -86,11 +86,11 @@ struct PruneDocument {
 }
 
 /// Drops the runs that are over and ended long enough ago.
-pub fn prune(global: &Global, args: &Prune) -> Option<Error> {
+pub fn prune(out: &Out, global: &Global, args: &Prune) -> Option<Error> {
     let mut document = PruneDocument::default();
     let error = drop_old(global, args.older_than, &mut document).err();
     document.error = error.as_ref().map(|e| Failure::of(e, None));
-    report::document(&document);
+    out.document(&document);
     error
 }
 

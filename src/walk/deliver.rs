@@ -22,9 +22,9 @@ impl Walk<'_> {
         let started = Instant::now();
         let (world, git_dir, description) = (&self.setup.world, self.git_dir(), self.description());
         let target = self.target(&git_dir, &description);
-        let mut ms = known.as_ref().map_or(0, |k| k.ms);
-        let mut record = |deployment: Deployment| {
-            ms += u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let before = known.as_ref().map_or(0, |k| k.ms);
+        let record = |deployment: Deployment| {
+            let ms = before + u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.journal.write(step::DEPLOY, &Step { ms, value: deployment })
         };
         let pages_url = match &known {

@@ -181,8 +181,8 @@ pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) 
     };
     match begun {
         Ok(mut walk) => {
-            let sent = walk.notify(true);
-            let error = walk.close(&mut document, sent.err());
+            let told = walk.notify(true).and_then(|()| walk.require_live());
+            let error = walk.close(&mut document, told.err());
             (document, error)
         }
         Err(error) => {
@@ -196,7 +196,7 @@ pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) 
 ///
 /// # Errors
 /// `usage` for a result that is not one of this task, `notify_pending`.
-pub fn notify_result(setup: &Setup, task: &Task, payload: &Payload) -> Result<Receipt> {
+pub fn notify_result(setup: &Setup, task: &Task, payload: &Payload, receipt: &mut Receipt) -> Result<()> {
     let same = payload.email == task.email && payload.task == task.task && payload.round == task.round && payload.nonce == task.nonce;
     if !same {
         let message = "--result: email, task, round and nonce are not those of the task";
@@ -205,11 +205,11 @@ pub fn notify_result(setup: &Setup, task: &Task, payload: &Payload) -> Result<Re
     let Some(url) = &task.evaluation_url else {
         return Err(Error::new(Code::Usage, "the task has no evaluation_url: there is nobody to notify"));
     };
-    let mut receipt = Receipt::default();
     setup.world.progress.begin(Stage::Notify);
-    notify::send(&setup.world, url, payload, &setup.admission, setup.notify_for.unwrap_or_default(), &mut receipt)?;
+    let sent = notify::send(&setup.world, url, payload, &setup.admission, setup.notify_for.unwrap_or_default(), receipt);
+    sent.map_err(|e| e.hint("run the same command again when the evaluator is back; nothing of it is kept here"))?;
     setup.world.progress.done(Stage::Notify, "accepted");
-    Ok(receipt)
+    Ok(())
 }
 
 impl<'a> Walk<'a> {
@@ -303,14 +303,19 @@ impl<'a> Walk<'a> {
                 if deployment.live {
                     self.check_live()?;
                 }
+                self.require_live()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The evaluator may have been told, but a run is over only when its page has been seen.
+    fn require_live(&mut self) -> Result<()> {
+        match self.journal.read::<Step<Deployment>>(step::DEPLOY)? {
+            Some(Step { value: Deployment { live: false, reason, .. }, .. }) => {
                 self.stage = Stage::Deploy;
-                match deployment {
-                    Deployment { live: true, .. } => Ok(()),
-                    Deployment { reason, .. } => {
-                        Err(Error::new(Code::PagesPending, format!("the page is not live yet: {}", reason.unwrap_or_default()))
-                            .hint("run the same command again; it only waits for the page"))
-                    }
-                }
+                Err(Error::new(Code::PagesPending, format!("the page is not live yet: {}", reason.unwrap_or_default()))
+                    .hint("llmdeploy run TASK again; it only waits for the page"))
             }
             _ => Ok(()),
         }

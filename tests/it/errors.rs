@@ -18,7 +18,14 @@ fn usage() {
     let bench = Bench::new();
     let no_such = bench.run(["run", "no-such-file.json"]).fails(2, "usage");
     assert!(message(&no_such).contains("no-such-file.json"));
-    for args in [&["run", "--no-such-option"][..], &["no-such-command"], &[], &["run", "--checks", "maybe"], &["run", "-q", "-v"]] {
+    for args in [
+        &["run", "--no-such-option"][..],
+        &["no-such-command"],
+        &[],
+        &["run", "--checks", "maybe"],
+        &["run", "-q", "-v"],
+        &["run", "--deadline", "18446744073709551615"],
+    ] {
         let ran = bench.run(args).exits(2);
         assert_eq!(ran.json()["error"]["code"], "usage", "{args:?}");
         assert!(!ran.stderr.is_empty());
@@ -27,6 +34,16 @@ fn usage() {
     let document = bench.run(["run", "--no-such-option"]).json();
     assert_eq!(document.as_object().unwrap().keys().next().unwrap(), "email");
     assert_eq!(document["status"], "failed");
+    // Whatever stands before it, and whatever cannot be read.
+    let behind = bench.run(["--state-dir", "run", "commit", "--no-such-option"]).exits(2).json();
+    assert!(behind.as_object().unwrap().contains_key("git_dir"), "{behind:#}");
+    #[cfg(unix)]
+    {
+        let unreadable = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"--\xff");
+        let mut command = bench.command(["run".as_ref(), unreadable]);
+        command.stdin(std::process::Stdio::null());
+        assert_eq!(finish(command).exits(2).json()["error"]["code"], "usage");
+    }
     let file = bench.write_task("t.json", &bench.task(json!({})));
     let named = bench.run(["run", file.to_str().unwrap(), "--repo", "a b"]).fails(2, "usage");
     assert!(message(&named).contains("--repo"));
@@ -292,6 +309,10 @@ fn pages_pending_is_told_and_then_only_waited_for() {
     let document = bench.go("run", &task, &["--pages-timeout", "1"]).fails(75, "pages_pending");
     assert_eq!((document["status"].as_str(), document["pages"].as_str()), (Some("pending"), Some("pending")));
     assert_eq!(bench.world.notifications().len(), 1, "the notification does not wait for the page");
+    // Told again, it is still not over.
+    bench.go("notify", &task, &[]).fails(75, "pages_pending");
+    assert_eq!(bench.run(["status"]).exits(75).json()[0]["status"], "pending");
+    assert_eq!(bench.world.notifications().len(), 2);
     assert!(document["notification"]["delivered_at"].is_string());
     bench.world.configure(|s| s.pages_build_polls = 0);
     let pushes = bench.world.count(&Match::push());
@@ -300,7 +321,7 @@ fn pages_pending_is_told_and_then_only_waited_for() {
         (done["status"].as_str(), done["pages"].as_str(), done["resumed_from"].as_str()),
         (Some("notified"), Some("live"), Some("deploy"))
     );
-    assert_eq!((bench.world.notifications().len(), bench.world.count(&Match::push())), (1, pushes));
+    assert_eq!((bench.world.notifications().len(), bench.world.count(&Match::push())), (2, pushes));
 }
 
 #[test]

@@ -35,6 +35,16 @@ fn retry_after_is_honoured() {
     assert!(times[1] - times[0] >= Duration::from_secs(1));
 }
 
+/// A server that is down and says "at once" is not flooded.
+#[test]
+fn no_wait_at_all_is_not_taken_at_its_word() {
+    let bench = Bench::new();
+    bench.world.configure(|s| s.eval_default = EvalAnswer::status(503).header("Retry-After", "0"));
+    let env = [("LLMDEPLOY_RETRY_BASE_MS", "100")];
+    bench.go_env("run", &bench.task(json!({})), &["--notify-for", "1"], &env).fails(75, "notify_pending");
+    assert!(bench.world.count(&Match::notify()) <= 5, "{}", bench.world.count(&Match::notify()));
+}
+
 #[test]
 fn no_answer_counts_as_a_failed_attempt() {
     let bench = Bench::new();
@@ -131,6 +141,11 @@ fn sent_again_when_asked() {
 
     let other = bench.task(json!({"nonce": "other"}));
     bench.go("notify", &other, &["--result", file.to_str().unwrap()]).fails(2, "usage");
+    // What was accepted before says nothing of this time.
+    bench.world.configure(|s| s.eval_default = EvalAnswer::status(500));
+    let refused = bench.go("notify", &task, &["--result", file.to_str().unwrap(), "--notify-for", "0"]).fails(75, "notify_pending");
+    assert_eq!((&refused["notification"]["delivered_at"], &refused["notification"]["http_status"]), (&Value::Null, &json!(500)));
     std::fs::write(&file, "{}").unwrap();
-    bench.go("notify", &task, &["--result", file.to_str().unwrap()]).fails(2, "usage");
+    let bad = bench.go("notify", &task, &["--result", file.to_str().unwrap()]).fails(2, "usage");
+    assert_eq!((bad["email"].as_str(), bad["status"].as_str()), (Some("student@example.com"), Some("failed")));
 }

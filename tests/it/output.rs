@@ -117,6 +117,17 @@ fn signals_end_it_at_once_and_the_rerun_goes_on() {
     assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 1);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said() {
+    let bench = Bench::new();
+    let mut command = bench.command(["status"]);
+    command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output could not be written"));
+}
+
 /// A reader that takes nothing does not keep it from ending, and what has been printed is not printed twice.
 #[test]
 fn a_signal_ends_it_though_nobody_reads() {
