@@ -30,7 +30,7 @@ impl Children {
     /// Asks every child to end, and theirs.
     pub fn terminate(&self) {
         for pid in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            terminate_family(*pid);
+            signal(&family(*pid), Ending::Asked);
         }
     }
 
@@ -43,9 +43,9 @@ impl Children {
     }
 }
 
-/// git ends on a signal but leaves its helper behind, which may be waiting for a server that does not answer. A process group
-/// of their own would do, but then they would outlive a `kill -9` of ours.
-fn terminate_family(pid: u32) {
+/// A process and all that it started. git ends on a signal but leaves its helper behind, which may be waiting for a server that
+/// does not answer. A process group of their own would do, but then they would outlive a `kill -9` of ours.
+fn family(pid: u32) -> Vec<u32> {
     let mut family = vec![pid];
     let parents = parents();
     let mut n = 0;
@@ -53,12 +53,28 @@ fn terminate_family(pid: u32) {
         family.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(child, _)| *child));
         n += 1;
     }
-    family.into_iter().for_each(terminate);
+    family
 }
 
-/// Every process with its parent, where the system tells (Linux); nothing elsewhere. The fourth field of `stat` is the
-/// parent; the second is a name in brackets that may hold anything (proc(5)).
+/// Every process with its parent.
 fn parents() -> Vec<(u32, u32)> {
+    let listed = parents_in_proc();
+    if cfg!(unix) && listed.is_empty() { parents_by_ps() } else { listed }
+}
+
+/// As POSIX has it, for systems without `/proc`.
+fn parents_by_ps() -> Vec<(u32, u32)> {
+    let listed = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).env_clear().envs(passed_on(false)).stdin(Stdio::null()).output();
+    let text = listed.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    let pair = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    };
+    text.lines().filter_map(pair).collect()
+}
+
+/// As Linux tells. The fourth field of `stat` is the parent; the second is a name in brackets that may hold anything (proc(5)).
+fn parents_in_proc() -> Vec<(u32, u32)> {
     let parent = |pid: u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
@@ -68,16 +84,23 @@ fn parents() -> Vec<(u32, u32)> {
     pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
 }
 
+#[derive(Clone, Copy)]
+enum Ending {
+    Asked,
+    Forced,
+}
+
 #[cfg(unix)]
-pub(super) fn terminate(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+fn signal(family: &[u32], ending: Ending) {
+    use rustix::process::{Pid, Signal, kill_process};
+    for pid in family.iter().filter_map(|pid| i32::try_from(*pid).ok().and_then(Pid::from_raw)) {
         // The process may just have ended; there is nothing to do about that.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = kill_process(pid, if matches!(ending, Ending::Asked) { Signal::TERM } else { Signal::KILL });
     }
 }
 
 #[cfg(not(unix))]
-pub(super) fn terminate(_pid: u32) {}
+fn signal(_: &[u32], _: Ending) {}
 
 /// A command to run.
 pub struct Spec<'a> {
@@ -154,8 +177,10 @@ fn wait(child: &mut Child, ended: &mpsc::Receiver<()>, limit: Duration) -> io::R
     // Both outputs are at their end when the child and its helpers are gone.
     for _ in 0..2 {
         if ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_err() {
-            terminate_family(child.id());
+            let family = family(child.id());
+            signal(&family, Ending::Asked);
             if ended.recv_timeout(GRACE).is_err() {
+                signal(&family, Ending::Forced);
                 child.kill()?;
             }
             child.wait()?;
@@ -237,6 +262,16 @@ mod tests {
         let program = find("sh").unwrap();
         let spec = Spec { program: &program, args: args(["-c", script]), env: vec![], proxies: false, dir: None, limit };
         run(&Children::default(), &spec, feed, None)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn both_lists_of_processes_agree() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pair = (child.id(), std::process::id());
+        assert!(parents_in_proc().contains(&pair) && parents_by_ps().contains(&pair));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

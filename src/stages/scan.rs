@@ -3,16 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem;
 
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
-use crate::values::{RelPath, hex, sha256_hex};
-
-/// A shared secret shorter than this would be found everywhere ("s" in a test task), so it is not searched for.
-const MIN_OWN: usize = 8;
+use crate::values::{RelPath, sha256_hex};
 
 /// What to look for, beside the known shapes.
 #[derive(Clone, Default)]
@@ -107,7 +102,7 @@ const SHAPES: [Shape; 38] = [
 /// `secret_found`, with file, line and the masked value.
 pub fn require_clean(files: &BTreeMap<RelPath, &[u8]>, texts: &[(&str, &str)], options: &Options) -> Result<()> {
     let needles: Vec<(&str, Vec<u8>)> =
-        options.own.iter().flat_map(|(name, secret)| encodings(secret.reveal()).into_iter().map(move |e| (*name, e))).collect();
+        options.own.iter().flat_map(|(name, secret)| secret.spellings().into_iter().map(move |e| (*name, e))).collect();
     let names: String = files.keys().map(|p| format!("{p}\n")).collect();
     let texts = texts.iter().copied().chain([("a file's name", names.as_str())]).map(|(name, text)| (name, text.as_bytes()));
     let places = files.iter().map(|(path, bytes)| (path.as_str(), *bytes)).chain(texts);
@@ -163,52 +158,6 @@ fn private_key(bytes: &[u8]) -> Option<Found<'_>> {
     })
 }
 
-/// A value as it may stand in a file: plain, reversed, hexadecimal, base64 in its three alignments, percent-encoded, as a JSON or HTML
-/// string, in UTF-16.
-fn encodings(secret: &str) -> Vec<Vec<u8>> {
-    let bytes = secret.as_bytes();
-    if bytes.len() < MIN_OWN {
-        return Vec::new();
-    }
-    let lower = hex(bytes);
-    let unreserved = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
-    let percent = |code: fn(&u8) -> String| -> String {
-        bytes.iter().map(|b| if unreserved(b) { char::from(*b).to_string() } else { code(b) }).collect()
-    };
-    let all_percent: String = bytes.iter().map(|b| format!("%{b:02X}")).collect();
-    let json = serde_json::to_string(secret).unwrap_or_default();
-    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let mut all: Vec<Vec<u8>> = vec![
-        bytes.to_vec(),
-        bytes.iter().rev().copied().collect(),
-        lower.to_ascii_uppercase().into_bytes(),
-        lower.into_bytes(),
-        percent(|b| format!("%{b:02x}")).into_bytes(),
-        percent(|b| format!("%{b:02X}")).into_bytes(),
-        all_percent.to_ascii_lowercase().into_bytes(),
-        all_percent.into_bytes(),
-        json.trim_matches('"').as_bytes().to_vec(),
-        html.replace('\'', "&#39;").into_bytes(),
-        html.replace('\'', "&#x27;").into_bytes(),
-        html.into_bytes(),
-        secret.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        secret.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-    ];
-    all.extend((0..3).flat_map(|offset| base64_inside(bytes, offset)));
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// The characters of a base64 text that depend on the secret alone when it begins at this offset of a group of three bytes.
-fn base64_inside(bytes: &[u8], offset: usize) -> [Vec<u8>; 2] {
-    let padded: Vec<u8> = std::iter::repeat_n(0, offset).chain(bytes.iter().copied()).collect();
-    let first = (offset * 8).div_ceil(6);
-    let last = padded.len() * 8 / 6;
-    [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
-        .map(|text| text.as_bytes().get(first..last).unwrap_or_default().to_vec())
-}
-
 fn line(bytes: &[u8], at: usize) -> usize {
     memchr::memchr_iter(b'\n', bytes.get(..at).unwrap_or_default()).count() + 1
 }
@@ -222,7 +171,11 @@ fn masked(value: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
     use super::*;
+    use crate::values::hex;
 
     fn scan(text: &[u8], options: &Options) -> Result<()> {
         let path = RelPath::parse("a/b.txt").unwrap();

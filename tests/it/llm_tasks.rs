@@ -341,20 +341,23 @@ fn a_page_of_the_template_is_replaced_and_files_can_go() {
 fn what_is_said_holds_no_secret() {
     let bench = Bench::new();
     let (secret, key) = ("hush-hush-4711".to_owned(), ["sk", "-0123456789abcdefghij"].concat());
-    let note = format!("my key {key} and {secret}");
+    let (hidden, tail) = ("aHVzaC1odXNoLTQ3MTE=", "aHVzaC1odXNoLTQ3MT");
+    let note = format!("my key {key} and {secret}, in base64 {hidden}");
     let with = json!({"secret": secret, "nonce": "nonce-0815", "brief": "Show note.txt", "attachments": [{"name": "note.txt", "url": data_uri("text/plain", note.as_bytes())}]});
     bench.world.configure(|s| s.llm = vec![LlmAnswer::text(PAGE)]);
     let url = bench.world.llm_url();
     let env = [("OPENAI_BASE_URL", url.as_str()), ("OPENAI_API_KEY", key.as_str()), ("LLMDEPLOY_SECRET", secret.as_str())];
     let recorded = bench.path("rec");
-    bench.go_env("generate", &task(&bench, with), &["--record", recorded.to_str().unwrap()], &env).exits(0);
+    let task = task(&bench, with);
+    let printed = bench.go_env("generate", &task, &["--print-prompt"], &env).exits(0).stdout;
+    bench.go_env("generate", &task, &["--record", recorded.to_str().unwrap()], &env).exits(0);
     let request = bench.world.matching(&Match::llm())[0].clone();
     let said: String = request.json()["messages"].as_array().unwrap().iter().map(text_of).collect();
     let kept = String::from_utf8_lossy(&bench.state_text()).into_owned();
     let files: String = std::fs::read_dir(recorded).unwrap().map(|f| std::fs::read_to_string(f.unwrap().path()).unwrap()).collect();
-    for text in [&said, &files] {
+    for text in [&said, &files, &printed] {
         assert!(text.contains("my key (redacted) and (redacted)"));
-        for private in [secret.as_str(), key.as_str(), "student@example.com", "nonce-0815"] {
+        for private in [secret.as_str(), key.as_str(), tail, "student@example.com", "nonce-0815"] {
             assert!(!text.contains(private), "{private}");
         }
     }

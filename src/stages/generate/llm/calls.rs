@@ -20,11 +20,8 @@ use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::World;
 use crate::ports::llm::{Answer, Client, Failure, Message, Role, Usage};
-use crate::secret::Secret;
+use crate::secret::redacted;
 use crate::values::sha256_hex;
-
-/// Secrets shorter than this stand in ordinary text by chance; the scan of the commit finds them where it matters.
-const SHORTEST_SECRET: usize = 8;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Call {
@@ -275,15 +272,7 @@ impl<'a> Calls<'a> {
     }
 
     fn without_secrets(&self, messages: &[Message]) -> Vec<Message> {
-        let clean = |text: &str| {
-            self.model
-                .secrets
-                .iter()
-                .map(Secret::reveal)
-                .filter(|s| s.len() >= SHORTEST_SECRET)
-                .fold(text.to_owned(), |text, s| text.replace(s, "(redacted)"))
-        };
-        messages.iter().map(|m| Message { text: clean(&m.text), ..m.clone() }).collect()
+        messages.iter().map(|m| Message { text: redacted(&m.text, &self.model.secrets), ..m.clone() }).collect()
     }
 }
 

@@ -40,7 +40,7 @@ use self::reply::Reply;
 use crate::error::Result;
 use crate::ports::World;
 use crate::ports::llm::{Answer, Endpoint};
-use crate::secret::Secret;
+use crate::secret::{Secret, redacted};
 use crate::stages::ground::Base;
 use crate::stages::required::{self, Required};
 use crate::stages::task::{Check, Task};
@@ -120,7 +120,7 @@ pub enum Outcome {
 /// `git_failed`.
 pub fn prompt(context: &Context<'_>) -> Result<String> {
     let required = required::required(context.task);
-    Ok(first(context, &required)?.to_text())
+    Ok(redacted(&first(context, &required)?.to_text(), &context.model.secrets))
 }
 
 /// Asks a model for the app.
