@@ -145,6 +145,12 @@ impl<'a> Tab<'a> {
         self.browser.send(&session, method, params).map(drop)
     }
 
+    /// Whether there is an answer to take.
+    #[must_use]
+    pub fn has(&self, id: u64) -> bool {
+        self.answers.contains_key(&id)
+    }
+
     pub fn take(&mut self, id: u64) -> Option<Result<Value, String>> {
         self.answers.remove(&id)
     }

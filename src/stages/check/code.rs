@@ -38,22 +38,7 @@ impl Form {
             "replMode": self == Self::Script, "objectGroup": "checks", "silent": true,
         })
     }
-
-    /// As [`Self::evaluation`], in such a way that it ends where it would change anything. What waits for something is not looked at.
-    #[must_use]
-    pub fn harmless(self, code: &str, limit_ms: u64) -> Value {
-        let expression = match self {
-            Self::Expression => format!("({code}\n)"),
-            Self::Function => format!("(({code}\n)())"),
-            Self::Body => format!("(()=>{{{code}\n}})()"),
-            Self::Script => format!("{{{code}\n}}"),
-        };
-        json!({"expression": expression, "throwOnSideEffect": true, "timeout": limit_ms, "silent": true})
-    }
 }
-
-/// What the engine says of code that would change something.
-const SIDE_EFFECT: &str = "Possible side-effect";
 
 /// What one look at a check has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,20 +70,6 @@ pub fn look(answer: &Result<Value, String>) -> Look {
         return if cut_off { Look::Cut } else { Look::Threw(thrown(details)) };
     }
     value(&result["result"])
-}
-
-/// Reads the answer to [`Form::harmless`]; `None` where the code may change something, or could not be looked at so.
-#[must_use]
-pub fn harmless_look(answer: &Result<Value, String>) -> Option<Look> {
-    let result = answer.as_ref().ok()?;
-    let refused = |text: &str| text.contains(SIDE_EFFECT) || text.starts_with("SyntaxError");
-    let pending = result["result"]["subtype"] == "promise";
-    match look(answer) {
-        Look::Threw(what) if refused(&what) => None,
-        Look::True | Look::False(_) | Look::Threw(_) if pending => None,
-        look @ (Look::True | Look::False(_) | Look::Threw(_)) => Some(look),
-        Look::Cut | Look::Lost | Look::Function(_) => None,
-    }
 }
 
 /// What was thrown, in a line; where in the wrapping says nothing.
@@ -137,58 +108,6 @@ pub fn told(object: &Value) -> String {
 #[must_use]
 pub fn first_line(text: &Value) -> String {
     cut(text.as_str().unwrap_or_default().lines().next().unwrap_or_default(), 200)
-}
-
-/// Whether a look changes the page, so that it is not to be repeated without need.
-#[must_use]
-pub fn acts(code: &str) -> bool {
-    let calls = [
-        ".click(",
-        ".submit(",
-        ".requestSubmit(",
-        "dispatchEvent(",
-        ".reset(",
-        ".remove(",
-        ".toggle(",
-        ".setItem(",
-        ".clear(",
-        ".append",
-        ".press(",
-        ".reload(",
-    ];
-    let sets = [".value", ".checked", ".innerHTML", ".textContent", ".innerText", ".selectedIndex", "location", ".href", ".hash"];
-    calls.iter().any(|c| code.contains(c)) || sets.iter().any(|s| code.match_indices(s).any(|(at, _)| is_assignment(&code[at + s.len()..])))
-}
-
-/// Whether code can be seen to change nothing: it calls only what is known to read, and sets nothing.
-#[must_use]
-pub fn only_reads(code: &str) -> bool {
-    let known = "async await if typeof return querySelector querySelectorAll getElementById getElementsByClassName getElementsByTagName getComputedStyle fetch json text then \
-                 resolve includes startsWith endsWith trim parseFloat parseInt Number String Boolean isNaN test some every map filter get getAttribute \
-                 hasAttribute contains matches closest abs";
-    let bare = bare(code);
-    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let mut calls = bare.match_indices('(').map(|(at, _)| {
-        let before = bare[..at].trim_end();
-        // What is called without a name stands here as a function, or is not known.
-        if before.ends_with(']') || before.ends_with(')') && !bare.contains("=>") {
-            return "?";
-        }
-        &before[before.rfind(|c| !word(c)).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8))..]
-    });
-    let quiet = calls.all(|name| name.is_empty() || known.split_whitespace().any(|k| k == name));
-    let sets = ["++", "--", "new ", "delete ", "?.("].iter().any(|s| bare.contains(s))
-        || bare.match_indices('=').any(|(at, _)| {
-            let compares = bare[at + 1..].starts_with(['=', '>']) || bare[..at].ends_with(['=', '!', '<', '>']);
-            !compares
-        });
-    // A template may be a call.
-    quiet && !sets && !code.contains('`') && !acts(code)
-}
-
-fn is_assignment(rest: &str) -> bool {
-    let rest = rest.trim_start();
-    rest.starts_with("+=") || rest.starts_with('=') && !rest.starts_with("==") && !rest.starts_with("=>")
 }
 
 /// The parts of a code outside of its string literals, each with what opened the literal behind it and its text.
@@ -338,37 +257,5 @@ mod tests {
         assert_eq!(subject("a > 1 && b"), None);
         assert_eq!(subject("!!document.querySelector('a')"), None);
         assert_eq!(subject("() => a === b"), None);
-    }
-
-    #[test]
-    fn what_only_reads() {
-        for code in [
-            "await Promise.resolve(true)",
-            "await fetch('data.json').then(r => r.ok)",
-            "(await (await fetch('a.json')).json()).total >= 3",
-            "(async () => document.title === 'x')()",
-        ] {
-            assert!(only_reads(code), "{code}");
-        }
-        for code in [
-            "await increment()",
-            "await x.save()",
-            "(window.n = 2, await 1)",
-            "(async () => { n++; await 1 })()",
-            "await b?.click?.()",
-            "await f`x`()",
-        ] {
-            assert!(!only_reads(code), "{code}");
-        }
-    }
-
-    #[test]
-    fn what_acts() {
-        for code in ["b.click(), x", "a.value = 3", "i.checked=true"] {
-            assert!(acts(code), "{code}");
-        }
-        for code in ["a.value === '3'", "document.title == 1", "x.textContent.includes('a=b')"] {
-            assert!(!acts(code), "{code}");
-        }
     }
 }

@@ -12,6 +12,7 @@ mod classify;
 mod code;
 mod evidence;
 mod files;
+mod harmless;
 mod page;
 mod serve;
 

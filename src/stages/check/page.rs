@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::code::{self, Form, Look};
+use super::harmless::{self, Second};
 use crate::ports::browser::tab::Tab;
 
 /// Code of a check that runs longer without a pause is cut, in milliseconds.
@@ -352,32 +353,24 @@ fn again(tab: &mut Tab<'_>, items: &mut [Item], until: Instant) -> anyhow::Resul
     let until = until.min(Instant::now() + Duration::from_millis(2 * CODE_LIMIT));
     let mut asked = Vec::new();
     for (n, item) in items.iter().enumerate().filter(|(_, i)| matches!(i.state, State::Passed | State::Open)) {
-        asked.push((n, tab.post("Runtime.evaluate", &item.form.harmless(&item.code, CODE_LIMIT))?));
+        asked.push((n, tab.post("Runtime.evaluate", &harmless::evaluation(item.form, &item.code, CODE_LIMIT))?));
     }
-    let mut looks = Vec::new();
-    while !asked.is_empty() && tab.record.gone.is_none() {
-        asked.retain(|(n, id)| match tab.take(*id) {
-            Some(answer) => {
-                looks.push((*n, code::harmless_look(&answer)));
-                false
-            }
-            None => true,
-        });
-        if !asked.is_empty() && !tab.pump(until)? {
-            break;
-        }
+    let is_open = |tab: &Tab<'_>| asked.iter().any(|(_, id)| !tab.has(*id));
+    while is_open(tab) && tab.record.gone.is_none() && tab.pump(until)? {}
+    let mut seen = Vec::new();
+    for (n, id) in asked {
+        let answer = tab.take(id);
+        seen.push((n, items.get(n).map_or(Second::MayAct, |i| harmless::second(&i.code, answer.as_ref()))));
     }
-    // What waits for something cannot be looked at so; its code tells.
-    let reads = |n: &usize| items.get(*n).is_some_and(|i| code::only_reads(&i.code));
-    let none_acts = asked.is_empty() && looks.iter().all(|(n, look)| look.is_some() || reads(n));
-    for (n, look) in looks {
+    let none_acts = seen.iter().all(|(_, second)| *second != Second::MayAct);
+    for (n, second) in seen {
         let Some(item) = items.get_mut(n) else { continue };
-        match look {
-            Some(Look::False(_) | Look::Threw(_)) if item.state == State::Passed && none_acts => {
+        match second {
+            Second::Saw(Look::False(_) | Look::Threw(_)) if item.state == State::Passed && none_acts => {
                 item.state = State::Open;
                 item.seen = Some(Look::False("false, after it had been true".to_owned()));
             }
-            Some(Look::True) if item.state == State::Open => item.state = State::Passed,
+            Second::Saw(Look::True) if item.state == State::Open => item.state = State::Passed,
             _ => {}
         }
     }
@@ -417,7 +410,7 @@ pub fn values(tab: &mut Tab<'_>, items: &[Item]) -> anyhow::Result<Vec<Option<St
     let until = Instant::now() + VALUES;
     for item in items {
         let subject = match (&item.state, &item.seen) {
-            (State::Open, Some(Look::False(_))) if !code::acts(&item.code) => code::subject(&item.code),
+            (State::Open, Some(Look::False(_))) => code::subject(&item.code),
             _ => None,
         };
         told.push(match subject {
