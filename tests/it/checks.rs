@@ -121,6 +121,19 @@ fn values_as_playwright_takes_them() {
             ("js: document.all", "failed"),
             ("js: ({ toJSON() { return 0 } })", "passed"),
             ("js: Promise.resolve(0)", "failed"),
+            // A library's promise is waited for as well.
+            ("js: ({ then(done) { setTimeout(() => done(1), 50) } })", "passed"),
+            ("js: ({ then(done) { done(0) } })", "failed"),
+            ("js: const p = { then(done) { done(1) } }; p", "passed"),
+            ("js: const p = { then(done) { done(0) } }; p", "failed"),
+            ("js: const p = { a: 1 }; p", "passed"),
+            // A block, whose value is its last expression's.
+            ("js: { ok: document.title === 'Other' }", "failed"),
+            ("js: { ok: document.title === 'Values' }", "passed"),
+            ("js: {}", "failed"),
+            // As whoever sits before a desktop's screen has it.
+            ("js: matchMedia('(hover: hover) and (pointer: fine)').matches", "passed"),
+            ("js: [innerWidth, innerHeight, screen.width].join() === '1280,720,1280'", "passed"),
             ("js: Promise.reject(new Error('no'))", "failed"),
             ("js: const t = document.title; t === 'Other'", "failed"),
             ("js: () => document.title === 'Other'", "failed"),

@@ -128,6 +128,8 @@ fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbo
         "--use-mock-keychain",
         "--mute-audio",
         "--hide-scrollbars",
+        // A mouse, as whoever looks at a page on a desktop has one: `(hover: hover)`, `(pointer: fine)`.
+        "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
         // UDP would pass the gate by.
         "--webrtc-ip-handling-policy=disable_non_proxied_udp",
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",

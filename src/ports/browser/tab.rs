@@ -16,6 +16,9 @@ use super::{ANSWER, address};
 /// What is waiting is taken in for so long after the time is up; a page can send without end.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// The window of the checks, in CSS pixels, and of the screen: Playwright's, with which most evaluators look at pages.
+const VIEWPORT: (u32, u32) = (1280, 720);
+
 /// A request of the page.
 pub struct Asked<'a> {
     pub method: &'a str,
@@ -105,6 +108,11 @@ impl<'a> Tab<'a> {
         }
         tab.send("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}))?;
         tab.send("Emulation.setFocusEmulationEnabled", &json!({"enabled": true}))?;
+        let (width, height) = VIEWPORT;
+        let metrics = json!({
+            "width": width, "height": height, "screenWidth": width, "screenHeight": height, "deviceScaleFactor": 1, "mobile": false,
+        });
+        tab.send("Emulation.setDeviceMetricsOverride", &metrics)?;
         let tree = match tab.call("Page.getFrameTree", &json!({}), ANSWER)? {
             Ok(tree) => tree,
             Err(e) if e == "no answer" => return Err(tab.browser.hung("Page.getFrameTree")),

@@ -72,6 +72,17 @@ pub fn look(answer: &Result<Value, String>) -> Look {
     value(&result["result"])
 }
 
+/// The parameters of `Runtime.callFunctionOn` that wait for an object as `await` does; `None` where there is no object.
+#[must_use]
+pub fn awaiting(answer: &Result<Value, String>) -> Option<Value> {
+    let result = answer.as_ref().ok().filter(|a| a.get("exceptionDetails").is_none())?.get("result")?;
+    let id = result.get("objectId").filter(|_| result["type"] == "object" && result["subtype"].is_null())?;
+    Some(json!({
+        "objectId": id, "functionDeclaration": "async function () { return this }",
+        "awaitPromise": true, "objectGroup": "checks", "silent": true,
+    }))
+}
+
 /// What was thrown, in a line; where in the wrapping says nothing.
 fn thrown(details: &Value) -> String {
     let thrown = &details["exception"];

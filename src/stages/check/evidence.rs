@@ -196,10 +196,11 @@ fn is_source(path: &str) -> bool {
 
 /// `page` of the result.
 #[must_use]
-pub fn page(record: &Record, dead_links: &[String]) -> Page {
+pub fn page(record: &Record, dead_links: &[String], blocked: bool) -> Page {
+    let cut_off = blocked.then(|| "a script of the page did not come to an end and was cut".to_owned());
     Page {
         console: record.console.told(),
-        exceptions: record.exceptions.told(),
+        exceptions: cut_off.into_iter().chain(record.exceptions.told()).collect(),
         failed_requests: record.failed_requests(),
         dead_links: dead_links.iter().map(|l| cut(l, 300)).collect(),
     }
@@ -207,11 +208,8 @@ pub fn page(record: &Record, dead_links: &[String]) -> Page {
 
 /// What went wrong in the page, in lines. What only came of somebody else's server is left out.
 #[must_use]
-pub fn faults(record: &Record, page: &Page, blocked: bool) -> Vec<String> {
+pub fn faults(record: &Record, page: &Page) -> Vec<String> {
     let mut lines: Vec<String> = record.gone.iter().cloned().collect();
-    if blocked {
-        lines.push("a script of the page did not come to an end and was cut".to_owned());
-    }
     let failed: Vec<String> = record.failures.values().filter(|f| is_fault(f)).map(Failure::told).collect();
     for (what, all) in [
         ("uncaught exception on the page", &page.exceptions),

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::code::{Form, Look, bare, look};
+use super::code::{self, Form, Look, bare, look};
 
 /// What a second look has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,10 @@ pub fn evaluation(form: Form, code: &str, limit_ms: u64) -> Value {
 /// Reads the answer to [`evaluation`]. Without one, only the code tells.
 #[must_use]
 pub fn second(code: &str, answer: Option<&Result<Value, String>>) -> Second {
-    let seen = answer.filter(|a| !a.as_ref().is_ok_and(|a| a["result"]["subtype"] == "promise")).map(look);
+    // Of an object nobody knows whether it has to be waited for.
+    let may_be_awaited =
+        |a: &&Result<Value, String>| code::awaiting(a).is_some() || a.as_ref().is_ok_and(|a| a["result"]["subtype"] == "promise");
+    let seen = answer.filter(|a| !may_be_awaited(a)).map(look);
     match seen {
         Some(Look::Threw(what)) if what.contains(SIDE_EFFECT) || what.starts_with("SyntaxError") => by_reading(code),
         Some(look @ (Look::True | Look::False(_) | Look::Threw(_))) => Second::Saw(look),
@@ -96,7 +99,9 @@ mod tests {
         assert_eq!(second("b.click(), x", Some(&no)), Second::Saw(Look::False("false".to_owned())));
         let refused = threw("EvalError: Possible side-effect in debug-evaluate");
         assert_eq!(second("b.click()", Some(&refused)), Second::MayAct);
-        let waits = answer(json!({"type": "object", "subtype": "promise"}));
+        let waits = answer(json!({"type": "object", "subtype": "promise", "objectId": "1"}));
+        let thenable = answer(json!({"type": "object", "className": "Object", "objectId": "2"}));
+        assert_eq!(second("$.get('a')", Some(&thenable)), Second::MayAct);
         assert_eq!(second("await fetch('a').then(r => r.ok)", Some(&waits)), Second::Reads);
         assert_eq!(second("b.click()", None), Second::MayAct);
         assert_eq!(second("document.title", None), Second::Reads);

@@ -354,8 +354,8 @@ impl Scene<'_> {
         let record = tab.close()?;
         if self.first {
             let dead = evidence::dead_links(&content, self.site);
-            let page = evidence::page(&record, &dead);
-            report.faults = evidence::faults(&record, &page, blocked);
+            let page = evidence::page(&record, &dead, blocked);
+            report.faults = evidence::faults(&record, &page);
             report.attempts = record.attempts.told().into_iter().map(|what| format!("the page tried: {what}")).collect();
             report.cut_off = evidence::cut_off(&record);
             report.page = Some(page);
