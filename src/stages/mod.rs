@@ -10,6 +10,8 @@ pub mod sheet;
 
 pub mod xml;
 
+pub mod json;
+
 pub mod name;
 
 pub mod ground;

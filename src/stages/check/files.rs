@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::claims::json::{self, Seen};
 use super::claims::{Claim, Format, How, Wants};
 use super::evidence::has_word;
 use crate::stages::count;
+use crate::stages::json::{self, Seen};
 use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
 use crate::stages::xml;

@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::ports::llm::Image;
+use crate::stages::json::{self, Shape};
 use crate::stages::sheet;
 use crate::values::RelPath;
 
-/// Characters of one attachment, of one that is to be changed, of all together.
+/// Bytes of one attachment, of one that is to be changed, of all together.
 const HEAD: usize = 4_000;
 const WHOLE: usize = 60_000;
 const ATTACHMENTS: usize = 120_000;
-/// Characters of one deployed file, and of all together.
+/// Bytes of one deployed file, and of all together.
 const DEPLOYED_ONE: usize = 40_000;
 const DEPLOYED: usize = 120_000;
 /// Images that go with the prompt, and the most bytes of one.
+/// Keys of an object in JSON that are named.
+const KEYS: usize = 50;
 const IMAGES: usize = 4;
 const IMAGE: usize = 4 << 20;
 
@@ -83,19 +86,18 @@ fn about(shown: &Shown<'_>) -> About {
         let columns: Vec<String> = rows.headers().map(|h| h.iter().map(|c| format!("{c:?}")).collect()).unwrap_or_default();
         let _ = write!(facts, ", columns: {}; {} rows below the heading", columns.join(", "), rows.records().flatten().count());
     } else if ends(&[".json"])
-        && let Ok(value) = serde_json::from_str::<serde_json::Value>(&text)
+        && let Ok(shape) = json::shape(&text, KEYS)
     {
-        let keys =
-            |v: &serde_json::Value| v.as_object().map(|o| o.keys().take(50).map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", "));
-        match (&value, keys(&value)) {
-            (_, Some(keys)) => drop(write!(facts, ", an object with the keys {keys}")),
-            (serde_json::Value::Array(list), _) => {
-                let _ = write!(facts, ", a list of {}", list.len());
-                if let Some(keys) = list.first().and_then(keys) {
-                    let _ = write!(facts, " objects with the keys {keys}");
+        let list = |keys: Vec<String>| keys.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
+        match shape {
+            Shape::Object(keys) => drop(write!(facts, ", an object with the keys {}", list(keys))),
+            Shape::Array(length, first) => {
+                let _ = write!(facts, ", a list of {length}");
+                if let Some(keys) = first {
+                    let _ = write!(facts, " objects with the keys {}", list(keys));
                 }
             }
-            _ => {}
+            Shape::Scalar => {}
         }
     }
     About { facts, text: Some(text) }
