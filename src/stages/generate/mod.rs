@@ -136,11 +136,11 @@ impl App {
     /// As [`place::paths`].
     pub fn files<'a>(&'a self, task: &'a Task) -> Result<BTreeMap<RelPath, &'a [u8]>> {
         let mut files: BTreeMap<RelPath, &[u8]> = self.stored.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
-        for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
+        for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
             if let Source::Bytes(bytes) = &attachment.source
                 && !self.record.generator.changed_attachments.iter().any(|c| c == path.as_str())
             {
-                files.insert(path, bytes);
+                files.insert(path.clone(), bytes);
             }
         }
         Ok(files)
@@ -232,13 +232,13 @@ pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) 
 
 fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Placed<'a>> {
     let mut attachments = Placed::new();
-    for ((path, attachment), downloaded) in place::paths(task)?.into_iter().zip(&task.attachments).zip(downloaded) {
+    for ((path, attachment), downloaded) in place::paths(task)?.iter().zip(&task.attachments).zip(downloaded) {
         let (bytes, in_task) = match (&attachment.source, downloaded) {
             (Source::Bytes(bytes), _) => (bytes.as_slice(), true),
             (Source::Https(_), Some(bytes)) => (bytes.as_slice(), false),
             (Source::Https(_), None) => continue,
         };
-        attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
+        attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
     }
     Ok(attachments)
 }
@@ -250,12 +250,12 @@ fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Place
 pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<App> {
     let origins: BTreeMap<&str, Origin> = app.record.files.iter().map(|f| (f.path.as_str(), f.origin)).collect();
     let mut attachments = Placed::new();
-    for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
+    for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
         let (bytes, in_task) = match &attachment.source {
             Source::Bytes(bytes) => (bytes.as_slice(), true),
-            Source::Https(_) => (app.stored.get(&path).map(Vec::as_slice).unwrap_or_default(), false),
+            Source::Https(_) => (app.stored.get(path).map(Vec::as_slice).unwrap_or_default(), false),
         };
-        attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
+        attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
     }
     let remade = |path: &RelPath, origin| origin == Origin::Attachment || origin == Origin::Tool && is_tool_file(path.as_str());
     let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !remade(path, **o)).copied();

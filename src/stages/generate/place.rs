@@ -4,11 +4,20 @@ use crate::error::{Code, Error, Result};
 use crate::stages::task::Task;
 use crate::values::{Places, RelPath};
 
-/// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`.
+/// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`. Found once
+/// for a task: a thousand names in 20 MB of brief take seconds.
 ///
 /// # Errors
 /// `invalid_task` where two would stand in the same place, naming the field.
-pub fn paths(task: &Task) -> Result<Vec<RelPath>> {
+pub fn paths(task: &Task) -> Result<&[RelPath]> {
+    if let Some(paths) = task.places.get() {
+        return Ok(paths);
+    }
+    let paths = find(task)?;
+    Ok(task.places.get_or_init(|| paths))
+}
+
+fn find(task: &Task) -> Result<Vec<RelPath>> {
     let mut paths: Vec<RelPath> = Vec::with_capacity(task.attachments.len());
     let mut places = Places::default();
     for (n, attachment) in task.attachments.iter().enumerate() {
@@ -60,6 +69,12 @@ mod tests {
         assert_eq!(places("sum data.csv", &["data.csv", "logo.png"]), ["data.csv", "assets/logo.png"]);
         assert_eq!(places("sum assets/data.csv", &["data.csv"]), ["assets/data.csv"]);
         assert_eq!(places("use img/a.png", &["img/a.png"]), ["img/a.png"]);
+    }
+
+    #[test]
+    fn places_are_found_once() {
+        let task = task("sum data.csv", &["data.csv"]);
+        assert!(std::ptr::eq(paths(&task).unwrap(), paths(&task).unwrap()));
     }
 
     #[test]
