@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: a tree, entities, error recovery. What is asked for is whether files that a page names are there.
 
+use crate::text::percent_decoded;
+
 /// A start tag.
 pub(super) struct Tag<'a> {
     /// In lower case.
@@ -125,27 +127,16 @@ pub(super) fn resolve(from: &str, link: &str) -> Option<String> {
     Some(if path.is_empty() || path.ends_with('/') { format!("{path}index.html") } else { path })
 }
 
-fn percent_decoded(text: &str) -> String {
-    let (mut out, bytes) = (Vec::new(), text.as_bytes());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten().and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        out.push(code.unwrap_or(bytes[at]));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
     #[test]
     fn many_scripts_take_no_longer_than_their_number() {
         let start = std::time::Instant::now();
         assert_eq!(tags(&"<script></SCRIPT>".repeat(40_000)).len(), 40_000);
         assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
     }
-
-        at += if code.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn links_of_this_site() {
