@@ -14,6 +14,7 @@ use crate::cli::{Color, Global};
 use crate::error::Error;
 use crate::progress::{Progress, Stage};
 use crate::stages::check::{Kind, Status, Verdict};
+use crate::text::plain;
 use crate::walk::document::{self, Failure};
 
 /// Who has the one document: nobody yet, the command, or a signal that ends the process.
@@ -96,11 +97,6 @@ fn table(verdicts: &[Verdict], colour: bool) -> String {
         }
     }
     table
-}
-
-/// What a task, a page or a server says may hold control characters; a terminal must not act on them.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether somebody reads along on a terminal.

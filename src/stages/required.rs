@@ -8,7 +8,8 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::stages::task::{Check, Task};
-use crate::values::{RelPath, boundary};
+use crate::text::head;
+use crate::values::RelPath;
 
 /// The bytes of a brief that are read, for what it asks for here and by a model: about 100,000 tokens.
 pub const READ: usize = 400_000;
@@ -167,7 +168,7 @@ impl<'a> Wanted<'a> {
     pub fn files(&self) -> &[String] {
         self.files.get_or_init(|| {
             let (listed, found) = (self.listed(), required(self.task));
-            let named: HashSet<&str> = words(head(&self.task.brief)).collect();
+            let named: HashSet<&str> = words(head(&self.task.brief, READ)).collect();
             // What a check names it may just as well forbid.
             let in_brief = found.files.iter().filter(|(path, by)| *by == "the brief" || path.as_str() == "index.html");
             let asked: Vec<&str> = if listed.len() > 1 { listed.to_vec() } else { in_brief.map(|(path, _)| path.as_str()).collect() };
@@ -192,13 +193,8 @@ impl<'a> Wanted<'a> {
     }
 
     fn listed(&self) -> &[&'a str] {
-        self.listed.get_or_init(|| listed(head(&self.task.brief)))
+        self.listed.get_or_init(|| listed(head(&self.task.brief, READ)))
     }
-}
-
-/// The part of a brief or check that is read here.
-fn head(text: &str) -> &str {
-    &text[..boundary(text, READ)]
 }
 
 /// Files at the beginning of a list item.
@@ -215,8 +211,8 @@ fn listed(brief: &str) -> Vec<&str> {
 /// Brief and checks with what they are called, as far as they are read; JavaScript left out.
 pub fn sources(task: &Task) -> impl Iterator<Item = (String, &str)> {
     let checks = task.checks.iter().enumerate().filter(|(_, c)| !matches!(c, Check::Js(_)));
-    let checks = checks.map(|(n, c)| (format!("check {}", n + 1), head(c.text())));
-    std::iter::once(("the brief".to_owned(), head(&task.brief))).chain(checks)
+    let checks = checks.map(|(n, c)| (format!("check {}", n + 1), head(c.text(), READ)));
+    std::iter::once(("the brief".to_owned(), head(&task.brief, READ))).chain(checks)
 }
 
 /// Those of `names` that the brief asks to be changed: "fix execute.py", "commit execute.py after fixing …". It must be
@@ -226,7 +222,7 @@ pub fn to_change<'a>(task: &Task, names: impl Iterator<Item = &'a RelPath>) -> H
     let names: Vec<(String, &RelPath)> = names.map(|n| (n.as_str().to_ascii_lowercase(), n)).collect();
     let known: HashSet<&str> = names.iter().map(|(low, _)| low.as_str()).collect();
     let mut changed: HashSet<String> = HashSet::new();
-    for sentence in sentences(head(&task.brief)) {
+    for sentence in sentences(head(&task.brief, READ)) {
         let low = sentence.to_ascii_lowercase();
         if ["as-is", "as is", "unchanged", "unmodified", "do not change", "don't change"].iter().any(|w| low.contains(w)) {
             continue;

@@ -11,6 +11,7 @@ use crate::stages::json::{self, Seen};
 use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
 use crate::stages::xml;
+use crate::text::cut;
 use crate::values::RelPath;
 
 type Files<'a> = BTreeMap<RelPath, &'a [u8]>;
@@ -218,7 +219,7 @@ fn same_rows(file: &str, bytes: &[u8], wanted: &str) -> Result<(), String> {
     };
     for (n, (a, b)) in here.iter().zip(&there).enumerate() {
         if a.len() != b.len() || !a.iter().zip(b).all(|(a, b)| same(a, b)) {
-            let line = |r: &csv::StringRecord| crate::ports::browser::record::cut(&r.iter().collect::<Vec<_>>().join(","), 60);
+            let line = |r: &csv::StringRecord| cut(&r.iter().collect::<Vec<_>>().join(","), 60);
             return Err(format!("{file} differs in row {}: {:?}, and the sheet has {:?}", n + 1, line(a), line(b)));
         }
     }
@@ -292,7 +293,7 @@ fn wanted(seen: &Seen, wants: &Wants) -> Result<(), Option<String>> {
         Seen::Twice => return Err(None),
         Seen::Array => ("array", "an array".to_owned()),
         Seen::Object(_) => ("object", "an object".to_owned()),
-        Seen::Scalar(value) => (scalar(value), crate::ports::browser::record::cut(&value.to_string(), 60)),
+        Seen::Scalar(value) => (scalar(value), cut(&value.to_string(), 60)),
     };
     let text = match seen {
         Seen::Scalar(Value::String(text)) => Some(text.clone()),

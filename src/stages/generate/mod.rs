@@ -24,6 +24,7 @@ use crate::ports::World;
 pub use crate::ports::llm::Usage;
 use crate::stages::ground::Base;
 use crate::stages::task::{Source, Task};
+use crate::text::cut;
 use crate::values::{FileSet, RelPath, Sha, sha256_hex};
 
 /// What the user wants of this stage.
@@ -308,9 +309,7 @@ fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
 const SHOWN_BRIEF: usize = 100_000;
 
 fn this_round(task: &Task) -> template::Round {
-    let shown: String =
-        if task.brief.len() > SHOWN_BRIEF { task.brief.chars().take(SHOWN_BRIEF).chain(['…']).collect() } else { task.brief.clone() };
-    template::Round { round: task.round, brief: shown }
+    template::Round { round: task.round, brief: cut(&task.brief, SHOWN_BRIEF) }
 }
 
 /// Files of a repository that are not content of the page.

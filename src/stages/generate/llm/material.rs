@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::ports::llm::Image;
 use crate::stages::json::{self, Shape};
 use crate::stages::sheet;
+use crate::text::head;
 use crate::values::RelPath;
 
 /// Bytes of one attachment, of one that is to be changed, of all together.
@@ -16,9 +17,9 @@ const ATTACHMENTS: usize = 120_000;
 /// Bytes of one deployed file, and of all together.
 const DEPLOYED_ONE: usize = 40_000;
 const DEPLOYED: usize = 120_000;
-/// Images that go with the prompt, and the most bytes of one.
 /// Keys of an object in JSON that are named.
 const KEYS: usize = 50;
+/// Images that go with the prompt, and the most bytes of one.
 const IMAGES: usize = 4;
 const IMAGE: usize = 4 << 20;
 
@@ -154,7 +155,7 @@ pub fn deployed(files: &[(String, Vec<u8>)], skip: &BTreeSet<&str>) -> String {
 
 /// A text between lines that name it; gives back how much of it there is.
 fn quote(out: &mut String, path: &str, text: &str, limit: usize) -> usize {
-    let head = super::head(text, limit);
+    let head = head(text, limit);
     let cut = if head.len() < text.len() { format!("\n[cut: {} of {} bytes are shown]", head.len(), text.len()) } else { String::new() };
     let newline = if head.ends_with('\n') || head.is_empty() { "" } else { "\n" };
     let _ = writeln!(out, "----- begin {path} -----\n{head}{newline}----- end {path} -----{cut}");
