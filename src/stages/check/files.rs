@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::claims::{Claim, Format, How, Wants};
 use super::evidence::has_word;
 use crate::stages::count;
+use crate::stages::generate::is_mit;
 use crate::stages::json::{self, Seen};
 use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
@@ -38,11 +39,9 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             // In the root, under any of the names that GitHub knows.
             let names = ["license", "license.md", "license.txt", "licence", "licence.md", "licence.txt"];
             let licence = files.iter().find(|(path, _)| names.iter().any(|n| path.as_str().eq_ignore_ascii_case(n)));
-            match licence.map(|(_, bytes)| squeezed(bytes)) {
+            match licence {
                 None => failed("there is no LICENSE".to_owned()),
-                Some(text) if text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"") => {
-                    Ok(())
-                }
+                Some((_, bytes)) if is_mit(bytes) => Ok(()),
                 Some(_) => failed("LICENSE is not the MIT licence (\"Permission is hereby granted, free of charge\" …)".to_owned()),
             }
         }
@@ -168,11 +167,6 @@ fn get<'a>(files: &Files<'a>, name: &str) -> Result<&'a [u8], Option<String>> {
         let hint = files.keys().find(like).map(|p| format!(" (there is {p})")).unwrap_or_default();
         Some(format!("there is no {name}{hint}"))
     })
-}
-
-fn squeezed(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).to_lowercase().replace(['“', '”'], "\"");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Without the byte-order mark that editors on Windows write: readers of JSON and CSV skip it.

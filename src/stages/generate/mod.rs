@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::license::mit;
+pub use self::license::{is_mit, mit};
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
@@ -324,7 +324,7 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
         None => vec![],
     };
     let old = |n: usize| old.get(n).and_then(Option::as_ref);
-    if !old(0).is_some_and(|text| license::is_mit(text)) {
+    if !old(0).is_some_and(|text| is_mit(text)) {
         made.entry(known("LICENSE")?).or_insert_with(|| (Origin::Tool, license::mit(brief.repo, brief.started_at).into_bytes()));
     }
     if old(2).is_none() {
