@@ -53,6 +53,14 @@ pub fn check<'a>(paths: impl Iterator<Item = &'a RelPath>) -> Result<()> {
     Ok(())
 }
 
+/// Whether files of this name are for secrets: `.env`, `.env.local` and the like, but not the examples of them that are published.
+#[must_use]
+pub fn is_for_secrets(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let kind = name.strip_prefix(".env.");
+    name == ".env" || kind.is_some_and(|kind| !matches!(kind, "example" | "sample" | "template"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +89,12 @@ mod tests {
     fn two_in_one_place_are_refused() {
         let error = paths(&task("see assets/data.csv", &["assets/data.csv", "data.csv"])).unwrap_err();
         assert!(error.one_line().starts_with("attachments[1].name"), "{error}");
+    }
+
+    #[test]
+    fn names_for_secrets() {
+        assert!(is_for_secrets(".env") && is_for_secrets(".ENV") && is_for_secrets(".env.local"));
+        assert!(!is_for_secrets(".env.example") && !is_for_secrets("env") && !is_for_secrets(".environment"));
     }
 
     #[test]

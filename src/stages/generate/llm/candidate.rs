@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::Finding;
 use super::material::Shown;
 use super::reply::Reply;
+use crate::stages::generate::place::is_for_secrets;
 use crate::stages::required::Required;
 use crate::stages::sheet;
 use crate::values::RelPath;
@@ -85,7 +86,7 @@ impl Candidate {
         if lower.starts_with(".github/") && !(lower.starts_with(".github/workflows/") && rules.required.workflows) {
             return grave(format!("{name}: nothing under .github is asked for; leave it out."));
         }
-        if lower.rsplit('/').next().is_some_and(|n| n == ".env" || n.starts_with(".env.")) {
+        if lower.rsplit('/').next().is_some_and(is_for_secrets) {
             return grave(format!("{name}: files for secrets are not published; leave it out."));
         }
         let others = self.files.iter().filter(|(p, _)| *p != path);
