@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::ports::llm::Image;
+use crate::stages::ending;
 use crate::stages::json::{self, Shape};
 use crate::stages::sheet;
 use crate::text::head;
@@ -58,7 +59,7 @@ fn about(shown: &Shown<'_>) -> About {
     let mut facts = format!("{media_type}, {} bytes", shown.bytes.len());
     let path = shown.path.as_str().to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
-    if ends(&[".xlsx", ".xlsm", ".xls", ".ods"]) {
+    if ending::is_sheet(&path) {
         let text = match sheet::sheets(shown.bytes) {
             Ok(sheets) => {
                 let names: Vec<_> =
@@ -73,7 +74,7 @@ fn about(shown: &Shown<'_>) -> About {
         };
         return About { facts, text };
     }
-    if image_type(shown.bytes).is_some() {
+    if seen_type(shown.bytes).is_some() {
         facts.push_str(", an image");
         return About { facts, text: None };
     }
@@ -107,18 +108,13 @@ fn about(shown: &Shown<'_>) -> About {
 /// The images for the request, with the media type that their bytes have.
 #[must_use]
 pub fn images(all: &[Shown<'_>]) -> Vec<Image> {
-    let image = |s: &Shown<'_>| Some(Image { media_type: image_type(s.bytes)?.to_owned(), bytes: s.bytes.to_vec() });
+    let image = |s: &Shown<'_>| Some(Image { media_type: seen_type(s.bytes)?.to_owned(), bytes: s.bytes.to_vec() });
     all.iter().filter(|s| s.bytes.len() <= IMAGE).filter_map(image).take(IMAGES).collect()
 }
 
-fn image_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
+/// The media type of a picture that models look at.
+fn seen_type(bytes: &[u8]) -> Option<&'static str> {
+    ending::image_type(bytes).filter(|media_type| *media_type != "image/avif")
 }
 
 /// The bytes as text, if they are.
