@@ -349,11 +349,7 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
                 made.keys().chain(attachments.keys()).map(ToString::to_string).chain(["README.md".to_owned()]).collect();
             let files: Vec<String> = files.into_iter().collect();
             let site = template::Site { task: &task.task, repo: brief.repo, rounds: vec![round], assets: assets(attachments) };
-            if by_model {
-                template::readme_plain(&site, &files)
-            } else {
-                template::readme(&site, &template::ReadmeFacts { repo_url: None, pages_url: None, files: &files })
-            }
+            if by_model { template::readme_plain(&site, &files) } else { template::readme(&site, &files) }
         }
     };
     made.entry(known("README.md")?).or_insert((Origin::Tool, readme.into_bytes()));
