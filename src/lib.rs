@@ -33,6 +33,9 @@ pub mod clock;
 /// Kinds of failure, with exit status and hint.
 pub mod error;
 
+/// Cutting, cleaning and percent coding of texts.
+pub mod text;
+
 /// Values that must not be seen.
 pub mod secret;
 

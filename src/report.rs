@@ -14,6 +14,7 @@ use crate::cli::{Color, Global};
 use crate::error::{Code, Error};
 use crate::progress::{Progress, Stage};
 use crate::stages::check::{Kind, Status, Verdict};
+use crate::text::plain;
 use crate::walk::document::{self, Failure};
 
 /// Standard output with its one document. It is the command's, or, when a signal ends the process first, that one's.
@@ -155,11 +156,6 @@ fn table(verdicts: &[Verdict], colour: bool) -> String {
         }
     }
     table
-}
-
-/// What a task, a page or a server says may hold control characters; a terminal must not act on them.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether somebody reads along on a terminal.

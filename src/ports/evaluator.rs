@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use super::http::{ANSWER_LIMIT, Http, Request, Response, Url, masked};
 
@@ -25,7 +25,7 @@ pub fn post(http: &Http, url: &Url, body: &[u8], timeout: Duration, allowed: &dy
             return Ok(response);
         }
         let Some(location) = response.header("location") else { return Ok(response) };
-        let target = resolve(&at, location)?;
+        let target = at.join(location).map_err(|why| anyhow!("{} redirects to {}: {why}", at.authority, masked(location)))?;
         let upgraded = target.https && !at.https && target.host == at.host;
         if !matches!(response.status, 307 | 308) && !upgraded {
             bail!(
@@ -44,16 +44,4 @@ pub fn post(http: &Http, url: &Url, body: &[u8], timeout: Duration, allowed: &dy
         at = target;
     }
     bail!("{} redirects more than {MAX_HOPS} times", url.authority)
-}
-
-/// A `Location` may be absolute, or begin with `//` or `/`. Others are not worth a URL library: no evaluator was seen that
-/// sends one.
-fn resolve(base: &Url, location: &str) -> anyhow::Result<Url> {
-    let scheme = if base.https { "https" } else { "http" };
-    let text = match location {
-        l if l.starts_with("//") => format!("{scheme}:{l}"),
-        l if l.starts_with('/') => format!("{scheme}://{}{l}", base.authority),
-        l => l.to_owned(),
-    };
-    Url::parse(&text).map_err(|why| anyhow::anyhow!("{} redirects to {}: {why}", base.authority, masked(&text)))
 }

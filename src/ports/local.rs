@@ -12,6 +12,7 @@ use super::World;
 use super::forge::{Author, Forge, Live, Page, Repository};
 use super::git::{BRANCH, OWN_LOCK, Remote, is_repository};
 use crate::error::{Code, Error, OrCode, Result};
+use crate::text::{FILE_PATH, percent_encoded};
 use crate::values::RelPath;
 
 pub struct Local {
@@ -163,15 +164,7 @@ fn remove_others(dir: &Path, keep: &BTreeSet<PathBuf>) -> std::io::Result<()> {
 fn file_url(path: &Path, folder: bool) -> String {
     let text = path.to_string_lossy();
     let text = if cfg!(windows) { format!("/{}", text.replace('\\', "/")) } else { text.into_owned() };
-    let mut url = String::from("file://");
-    for byte in text.trim_end_matches('/').bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            url.push('%');
-            url.push_str(&crate::values::hex(&[byte]).to_ascii_uppercase());
-        }
-    }
+    let mut url = format!("file://{}", percent_encoded(text.trim_end_matches('/'), FILE_PATH));
     if folder {
         url.push('/');
     }

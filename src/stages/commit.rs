@@ -12,6 +12,7 @@ use crate::stages::generate::App;
 use crate::stages::ground::{GENERATOR_TRAILER, RUN_TRAILER, TASK_TRAILER};
 use crate::stages::scan;
 use crate::stages::task::Task;
+use crate::text::plain;
 use crate::values::Sha;
 
 /// What is recorded of a commit.
@@ -55,8 +56,7 @@ pub fn make(world: &World, task: &Task, app: &App, scan: &scan::Options, place: 
 
 /// A subject, and the trailers by which the commit is known again. The brief stays out: a line of it could look like a trailer.
 fn message(task: &Task, app: &App) -> String {
-    let id: String = task.task.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let id: String = id.trim().chars().take(50).collect();
+    let id: String = plain(&task.task).trim().chars().take(50).collect();
     format!(
         "Publish {id}, round {}\n\n{TASK_TRAILER}{}\n{GENERATOR_TRAILER}{}\n{RUN_TRAILER}{}\n",
         task.round,

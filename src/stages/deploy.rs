@@ -14,6 +14,7 @@ use crate::stages::commit::Commit;
 use crate::stages::generate::App;
 use crate::stages::ground::{self, Base, GENERATOR_TRAILER, value_of};
 use crate::stages::task::Task;
+use crate::text::{PATH, percent_encoded};
 use crate::values::Sha;
 
 /// What is recorded of a push.
@@ -173,13 +174,8 @@ pub fn witness(world: &World, git_dir: &Path, sha: &Sha, made: Option<(&App, &Ta
     let entry = tree.iter().find(|e| e.path == "index.html").or_else(|| tree.iter().find(|e| !e.path.starts_with('.')));
     let Some(entry) = entry else { return Err(Error::new(Code::PagesFailed, "the commit holds no file that a page could serve")) };
     let bytes = world.git.blobs(git_dir, &[&entry.blob])?.into_iter().next().unwrap_or_default();
-    let url_path = if entry.path == "index.html" { String::new() } else { percent_encoded(&entry.path) };
+    let url_path = if entry.path == "index.html" { String::new() } else { percent_encoded(&entry.path, PATH) };
     Ok(Witness { url_path, bytes })
-}
-
-fn percent_encoded(path: &str) -> String {
-    let one = |b: u8| if b.is_ascii_alphanumeric() || b"-._~/".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") };
-    path.bytes().map(one).collect()
 }
 
 /// Waits until the push is served at `pages_url`, at most until `until`. What only takes longer is no error: the result says

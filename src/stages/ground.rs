@@ -62,11 +62,6 @@ impl Base {
         self.history.iter().find(|entry| entry.sha == *commit)
     }
 
-    #[must_use]
-    pub fn has(&self, path: &str) -> bool {
-        self.files.iter().any(|f| f.path == path)
-    }
-
     /// The contents of files, `None` for those that are not there.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What a repository is called, and how it is described.
 
 use crate::error::{Code, Error, Result};
+use crate::text::{head, plain};
 use crate::values::sha256_hex;
 
 /// GitHub's limits.
@@ -48,7 +49,7 @@ fn is_accepted(name: &str) -> bool {
 #[must_use]
 pub fn description(brief: &str) -> String {
     // The beginning is all that can be in it, however long the brief is.
-    let spaced: String = brief.trim_start().chars().take(100 * MAX_DESCRIPTION).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let spaced = plain(head(brief.trim_start(), 400 * MAX_DESCRIPTION));
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MAX_DESCRIPTION {
         return line;

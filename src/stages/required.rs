@@ -7,36 +7,13 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::stages::ending::{self, Class};
 use crate::stages::task::{Check, Task};
-use crate::values::{RelPath, boundary};
+use crate::text::head;
+use crate::values::RelPath;
 
 /// The bytes of a brief that are read, for what it asks for here and by a model: about 100,000 tokens.
 pub const READ: usize = 400_000;
-
-/// Endings of files that a model can write.
-const ENDINGS: [&str; 21] = [
-    "html",
-    "htm",
-    "css",
-    "js",
-    "mjs",
-    "json",
-    "geojson",
-    "webmanifest",
-    "csv",
-    "tsv",
-    "txt",
-    "md",
-    "svg",
-    "xml",
-    "yml",
-    "yaml",
-    "toml",
-    "py",
-    "ipynb",
-    "sh",
-    "sql",
-];
 
 /// Words by which a sentence that names a `.js` file means a file rather than a library.
 const MAKING: [&str; 11] = ["exist", "create", "write", "add ", "commit", "named", "called", "file", "separate", "put ", "save"];
@@ -131,7 +108,7 @@ pub fn required(task: &Task) -> Required {
             let (denied, paths): (Vec<RelPath>, Vec<RelPath>) = paths.into_iter().partition(is_denied);
             found.forbidden.extend(denied);
             if low.contains("convert") {
-                let sheet = words(sentence).filter(|w| is_sheet(w)).find_map(|w| RelPath::parse(w).ok());
+                let sheet = words(sentence).filter(|w| ending::is_sheet(w)).find_map(|w| RelPath::parse(w).ok());
                 let csv = paths.iter().find(|p| p.as_str().to_ascii_lowercase().ends_with(".csv"));
                 found.conversions.extend(sheet.zip(csv.cloned()));
             }
@@ -167,7 +144,7 @@ impl<'a> Wanted<'a> {
     pub fn files(&self) -> &[String] {
         self.files.get_or_init(|| {
             let (listed, found) = (self.listed(), required(self.task));
-            let named: HashSet<&str> = words(head(&self.task.brief)).collect();
+            let named: HashSet<&str> = words(head(&self.task.brief, READ)).collect();
             // What a check names it may just as well forbid.
             let in_brief = found.files.iter().filter(|(path, by)| *by == "the brief" || path.as_str() == "index.html");
             let asked: Vec<&str> = if listed.len() > 1 { listed.to_vec() } else { in_brief.map(|(path, _)| path.as_str()).collect() };
@@ -192,13 +169,8 @@ impl<'a> Wanted<'a> {
     }
 
     fn listed(&self) -> &[&'a str] {
-        self.listed.get_or_init(|| listed(head(&self.task.brief)))
+        self.listed.get_or_init(|| listed(head(&self.task.brief, READ)))
     }
-}
-
-/// The part of a brief or check that is read here.
-fn head(text: &str) -> &str {
-    &text[..boundary(text, READ)]
 }
 
 /// Files at the beginning of a list item.
@@ -215,8 +187,8 @@ fn listed(brief: &str) -> Vec<&str> {
 /// Brief and checks with what they are called, as far as they are read; JavaScript left out.
 pub fn sources(task: &Task) -> impl Iterator<Item = (String, &str)> {
     let checks = task.checks.iter().enumerate().filter(|(_, c)| !matches!(c, Check::Js(_)));
-    let checks = checks.map(|(n, c)| (format!("check {}", n + 1), head(c.text())));
-    std::iter::once(("the brief".to_owned(), head(&task.brief))).chain(checks)
+    let checks = checks.map(|(n, c)| (format!("check {}", n + 1), head(c.text(), READ)));
+    std::iter::once(("the brief".to_owned(), head(&task.brief, READ))).chain(checks)
 }
 
 /// Those of `names` that the brief asks to be changed: "fix execute.py", "commit execute.py after fixing …". It must be
@@ -226,7 +198,7 @@ pub fn to_change<'a>(task: &Task, names: impl Iterator<Item = &'a RelPath>) -> H
     let names: Vec<(String, &RelPath)> = names.map(|n| (n.as_str().to_ascii_lowercase(), n)).collect();
     let known: HashSet<&str> = names.iter().map(|(low, _)| low.as_str()).collect();
     let mut changed: HashSet<String> = HashSet::new();
-    for sentence in sentences(head(&task.brief)) {
+    for sentence in sentences(head(&task.brief, READ)) {
         let low = sentence.to_ascii_lowercase();
         if ["as-is", "as is", "unchanged", "unmodified", "do not change", "don't change"].iter().any(|w| low.contains(w)) {
             continue;
@@ -270,17 +242,11 @@ fn is_wanted(path: &str, sentence: &str, making: bool, minified: bool) -> bool {
     !LIBRARIES.contains(&stem.to_ascii_lowercase().as_str()) && !minified && (making || listed())
 }
 
-/// Whether a word is the name of a spreadsheet.
-#[must_use]
-pub fn is_sheet(word: &str) -> bool {
-    [".xlsx", ".xlsm", ".xls", ".ods"].iter().any(|e| word.to_ascii_lowercase().ends_with(e))
-}
-
 /// The names of text files in a sentence.
 pub fn names(sentence: &str) -> impl Iterator<Item = &str> {
     words(sentence).filter(|word| {
-        let name = word.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-        name.rsplit_once('.').is_some_and(|(stem, ending)| stem.contains(|c: char| c.is_ascii_alphanumeric()) && ENDINGS.contains(&ending))
+        let stem = word.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(stem, _)| stem);
+        stem.contains(|c: char| c.is_ascii_alphanumeric()) && ending::class(word) == Some(Class::Asked)
     })
 }
 
@@ -306,11 +272,6 @@ pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split("; ")).flat_map(|line| line.split_inclusive(". ")).map(str::trim).filter(|s| !s.is_empty())
 }
 
-/// Known extensions: what ends otherwise is more likely a host or a field.
-const EXTENSIONS: &str = " html htm css js mjs cjs ts jsx tsx json geojson jsonl csv tsv md txt rst svg png jpg jpeg gif webp avif ico pdf xml yml yaml \
-    py ipynb xlsx xls ods docx pptx toml ini cfg sh bat ps1 rs go java kt rb php c h cpp cs swift r sql log zip gz tar wasm mp3 mp4 wav webm woff woff2 \
-    ttf otf parquet db sqlite lock webmanifest map env example tex bib rss atom ";
-
 /// Whether a word is the path of a file, or with a slash at its end of a folder.
 #[must_use]
 pub fn is_file(word: &str) -> bool {
@@ -335,8 +296,7 @@ pub fn is_file(word: &str) -> bool {
         return true;
     }
     let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/@+".contains(c)) && !word.starts_with('/');
-    let ending = |(stem, ending): (&str, &str)| !stem.is_empty() && EXTENSIONS.contains(&format!(" {} ", ending.to_ascii_lowercase()));
-    plain && (word.ends_with('/') && name.chars().any(char::is_alphanumeric) || name.rsplit_once('.').is_some_and(ending))
+    plain && (word.ends_with('/') && name.chars().any(char::is_alphanumeric) || ending::class(name).is_some())
 }
 
 #[cfg(test)]

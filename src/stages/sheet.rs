@@ -4,6 +4,9 @@
 //! Numbers are written as short as they read back the same, dates in ISO 8601, empty cells as nothing; quoting as the `csv`
 //! crate does it where it is needed. Formulas count with the value that was saved with them.
 
+mod grid;
+mod zipped;
+
 use std::io::Cursor;
 
 use calamine::{Cell, Data, DataRef, Range, Reader, Sheets, XlsxError};
@@ -55,6 +58,7 @@ fn open(bytes: &[u8]) -> Result<Book<'_>, String> {
     if whole && bytes.len() > MAX_WHOLE {
         return Err(format!("it has more than {} MiB", MAX_WHOLE >> 20));
     }
+    zipped::check(bytes)?;
     calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|e| e.to_string())
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use data_url::DataUrl;
@@ -31,6 +32,8 @@ pub struct Task {
     /// What the sender showed; compared in [`Task::admit`], and kept only to be scanned for.
     pub secret: Option<Secret>,
     content: Content,
+    /// Where its attachments stand, once that was found out; see `generate::place`.
+    pub(super) places: OnceLock<Vec<RelPath>>,
 }
 
 /// A check as the task gives it. On record it looks as in a task: a string, or an object.
@@ -220,7 +223,7 @@ impl Task {
             attachments: digests,
             evaluation_url: short_digest(evaluation_url.as_ref().map_or("", Url::as_str).as_bytes()),
         };
-        Ok(Self { email, task, round, nonce, brief, checks, attachments, evaluation_url, secret, content })
+        Ok(Self { email, task, round, nonce, brief, checks, attachments, evaluation_url, secret, content, places: OnceLock::new() })
     }
 
     /// Whether this sender may send this task.

@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::journal::lock::Lock;
 use crate::journal::summary::Summary;
 use crate::journal::{Run, files, outbox, summary};
+use crate::text::plain;
 use crate::values::RunId;
 
 /// Where a run stands, the worst last.
@@ -211,7 +212,7 @@ pub fn table(seen: &[Seen]) -> String {
         };
         let round = gist.round.map_or_else(String::new, |n| n.to_string());
         let row = [gist.run.unwrap_or_default(), gist.task.unwrap_or_default(), round, gist.status.unwrap_or_default(), place];
-        rows.push(row.map(|cell| plain(&cell)));
+        rows.push(row.map(|text| cell(&text)));
     }
     let width = |n: usize| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..4).map(width).collect();
@@ -223,9 +224,9 @@ pub fn table(seen: &[Seen]) -> String {
 }
 
 /// One line, and nothing that a terminal would obey. A task's name comes from outside.
-fn plain(text: &str) -> String {
+fn cell(text: &str) -> String {
     const MAX: usize = 120;
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = plain(text);
     if clean.chars().count() <= MAX { clean } else { clean.chars().take(MAX - 1).chain(['…']).collect() }
 }
 

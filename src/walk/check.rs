@@ -13,7 +13,6 @@ use super::{Goal, Setup, Walk, preview, step};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
 use crate::journal::{briefs, files};
-use crate::ports::browser::address;
 use crate::progress::Stage;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
 use crate::stages::deploy::Deployment;
@@ -246,7 +245,7 @@ impl Walk<'_> {
         };
         let mut live = true;
         // A folder is no server: its files are answered as Pages would.
-        let folder = deployment.pages_url.strip_prefix("file://").map(address::percent_decoded);
+        let folder = deployment.pages_url.strip_prefix("file://").map(crate::text::percent_decoded);
         let mut contents = FileSet::new();
         let mut url = deployment.pages_url.clone();
         if let Some(folder) = &folder {

@@ -15,7 +15,7 @@ use crate::stages::deploy::{self, Outcome, Push};
 use crate::stages::generate::llm::{Draft, Earlier, Judge};
 use crate::stages::generate::{self, App, Brief};
 use crate::stages::ground::Base;
-use crate::values::boundary;
+use crate::text::head;
 
 /// Bytes of a brief that a later round is told.
 const KEPT_BRIEF: usize = 100_000;
@@ -140,7 +140,7 @@ impl Walk<'_> {
     /// What earlier rounds asked for; what this one does is kept for later ones.
     fn earlier(&self) -> Result<Vec<Earlier>> {
         let (state, task) = (&self.setup.state, self.task);
-        let brief = task.brief[..boundary(&task.brief, KEPT_BRIEF)].to_owned();
+        let brief = head(&task.brief, KEPT_BRIEF).to_owned();
         let this = Earlier { round: task.round, brief, checks: task.checks.clone(), destination: self.journal.read(step::DESTINATION)? };
         briefs::keep(state, &task.email, &task.task, task.round, &this)?;
         self.rounds_before()

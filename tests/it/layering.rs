@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 5] = [
     &["walk", "views"],
     &["stages"],
     &["ports", "journal"],
-    &["progress", "clock", "error", "secret", "values"],
+    &["progress", "clock", "error", "secret", "text", "values"],
 ];
 
 fn sources(dir: &Path, all: &mut Vec<PathBuf>) {

@@ -1,12 +1,14 @@
 //! A small spreadsheet, made here: a zip of XML files, stored without compression.
 
+use std::io::{Cursor, Write};
+
 fn crc(bytes: &[u8]) -> u32 {
     !bytes
         .iter()
         .fold(!0_u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xedb8_8320 } else { c >> 1 }))
 }
 
-fn zip(files: &[(&str, String)]) -> Vec<u8> {
+fn stored(files: &[(&str, String)]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, text) in files {
         let offset = u32::try_from(out.len()).unwrap();
@@ -67,7 +69,7 @@ fn around(rows: &str) -> Vec<u8> {
     const RELS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
     let types = "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"><Default Extension=\"xml\" ContentType=\"application/xml\"/></Types>";
-    zip(&[
+    stored(&[
         ("[Content_Types].xml", types.to_owned()),
         (
             "_rels/.rels",
@@ -93,4 +95,12 @@ fn around(rows: &str) -> Vec<u8> {
         ),
         ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{MAIN}\"><sheetData>{rows}</sheetData></worksheet>")),
     ])
+}
+
+/// A book, deflated, whose shared strings are these, one after the other.
+pub fn with_texts(texts: impl Iterator<Item = String>) -> Vec<u8> {
+    let mut book = zip::ZipWriter::new_append(Cursor::new(around(""))).unwrap();
+    book.start_file("xl/sharedStrings.xml", zip::write::SimpleFileOptions::default().compression_level(Some(1))).unwrap();
+    texts.for_each(|text| book.write_all(text.as_bytes()).unwrap());
+    book.finish().unwrap().into_inner()
 }

@@ -17,27 +17,6 @@ pub fn is_local_host(host: &str) -> bool {
     !bare.contains('.') || private.iter().any(|p| bare.strip_suffix(p).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
-/// `%41b` → `Ab`; what is no UTF-8 then becomes U+FFFD, and a stray `%` stays.
-#[must_use]
-pub fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(hi), Some(lo)) => {
-                out.push(hi * 16 + lo);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// Scheme, `host:port` as written (without a user), and the path with its query, of a URL that a browser has normalised.
 #[must_use]
 pub fn parts(url: &str) -> Option<(&str, &str, &str)> {
@@ -65,7 +44,6 @@ mod tests {
         assert_eq!(parts("https://u:p@a.b:8/c?d#e"), Some(("https", "a.b:8", "/c?d")));
         assert_eq!(parts("http://[::1]:80"), Some(("http", "[::1]:80", "/")));
         assert_eq!((host("[::1]:80"), host("[::1]"), host("a:1"), host("a")), ("[::1]", "[::1]", "a", "a"));
-        assert_eq!(percent_decoded("a%20b%C3%BC%zz%4"), "a bü%zz%4");
     }
 
     #[test]

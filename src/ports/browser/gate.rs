@@ -56,7 +56,7 @@ impl Proxy {
         let (user, authority) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
         let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
         let authorization =
-            user.map(|u| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(address::percent_decoded(u))));
+            user.map(|u| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(crate::text::percent_decoded(u))));
         Ok(Self { authority, authorization })
     }
 }

@@ -11,7 +11,9 @@ use serde_json::Value;
 
 /// How many messages wait for us before the browser has to, and how many bytes. A page that floods its console is slowed down by it.
 const WAITING: usize = 4096;
-const WAITING_BYTES: usize = 64 << 20;
+const WAITING_BYTES: usize = 16 << 20;
+/// A longer message is dropped. The longest that is wanted is a screenshot, some 6 MiB; a page can say gigabytes in one.
+const LONGEST: usize = 32 << 20;
 /// A turn of the reader while it waits for us.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -46,9 +48,9 @@ impl Pipe {
         thread::spawn(move || {
             let mut from = BufReader::new(from);
             let mut message = Vec::new();
-            while from.read_until(0, &mut message).is_ok_and(|n| n > 0) {
-                // What is no JSON would be a fault of the browser's; the answer it was is then found missing.
-                if let Ok(value) = serde_json::from_slice(message.strip_suffix(b"\0").unwrap_or(&message)) {
+            while next(&mut from, &mut message).is_ok_and(|n| n > 0) {
+                // What is no JSON was too long, or a fault of the browser's; the answer it was is then found missing.
+                if let Ok(value) = serde_json::from_slice(&message) {
                     waiting.fetch_add(message.len(), Ordering::Relaxed);
                     if into.send((message.len(), value)).is_err() {
                         return;
@@ -97,10 +99,32 @@ impl Pipe {
     }
 }
 
+/// Reads up to the next NUL, and gives back how many bytes that were; of a message over [`LONGEST`] none are kept.
+fn next(from: &mut impl BufRead, message: &mut Vec<u8>) -> std::io::Result<usize> {
+    let mut read = from.take(LONGEST as u64 + 1).read_until(0, message)?;
+    if read > LONGEST && message.last() != Some(&0) {
+        read += from.skip_until(0)?;
+        message.clear();
+    }
+    if message.last() == Some(&0) {
+        message.pop();
+    }
+    Ok(read)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_message_without_end_is_dropped() {
+        let long = std::io::repeat(b'x').take(3 * LONGEST as u64);
+        let from = (&b"\""[..]).chain(long).chain(&b"\"\0{\"id\":2}\0"[..]);
+        let pipe = Pipe::open(std::io::sink(), from);
+        let next = pipe.receive(Instant::now() + Duration::from_mins(1)).unwrap().unwrap();
+        assert_eq!(next.get("id"), Some(&json!(2)));
+    }
 
     #[test]
     fn messages_end_with_nul_and_the_end_is_noticed() {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::text::cut;
+
 /// How many of each kind are kept; a page can say more than anybody wants to read.
 const KEPT: usize = 50;
 /// How long one entry may be, in characters.
@@ -33,15 +35,6 @@ impl Some50 {
     pub fn told(&self) -> Vec<String> {
         let rest = (self.more > 0).then(|| format!("… and {} more", self.more));
         self.lines.iter().cloned().chain(rest).collect()
-    }
-}
-
-/// The beginning of a text, with a mark where something is missing.
-#[must_use]
-pub fn cut(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
     }
 }
 

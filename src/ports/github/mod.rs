@@ -130,7 +130,7 @@ impl GitHub {
                         // A renamed repository answers with its new place. Only there where the token belongs, and only for reading.
                         301 | 302 | 307 | 308 if method == "GET" && failures < retry::TRIES => {
                             failures += 1;
-                            url = self.moved(&what, &response)?;
+                            url = self.moved(&what, &url, &response)?;
                             continue;
                         }
                         500..=599 => Error::new(Code::Network, format!("{what}: GitHub answered {}", response.status)),
@@ -148,10 +148,10 @@ impl GitHub {
         }
     }
 
-    fn moved(&self, what: &str, response: &Response) -> Result<String> {
+    fn moved(&self, what: &str, from: &str, response: &Response) -> Result<String> {
         let target = response
             .header("location")
-            .and_then(|l| Url::parse(l).ok())
+            .and_then(|location| Url::parse(from).ok()?.join(location).ok())
             .filter(|u| u.authority == self.api.authority && u.https == self.api.https);
         target
             .map(|u| u.as_str().to_owned())

@@ -254,7 +254,10 @@ fn served(world: &World, page: &Page<'_>, look: u32) -> Option<String> {
             (200, _) if response.body == page.witness.bytes => return None,
             (200, _) => return Some("the page still serves other content".to_owned()),
             // A custom domain, or http to https.
-            (301 | 302 | 307 | 308, Some(location)) if Url::parse(location).is_ok() => location.clone_into(&mut url),
+            (status @ (301 | 302 | 307 | 308), Some(location)) => match Url::parse(&url).and_then(|at| at.join(location)) {
+                Ok(target) => target.as_str().clone_into(&mut url),
+                Err(_) => return Some(format!("the page answers {status}")),
+            },
             (status, _) => return Some(format!("the page answers {status}")),
         }
     }

@@ -11,6 +11,7 @@ use super::sse::{Event, Events};
 use super::{Answer, Message, Role, Usage};
 use crate::ports::http::Stream;
 use crate::progress::Progress;
+use crate::text::head;
 
 /// Asked for, so that servers with a small default do not cut the answer off. The most that the default model gives.
 const MAX_TOKENS: u32 = 16_000;
@@ -283,10 +284,6 @@ fn usage(value: &Value) -> Option<Usage> {
     let completion_tokens = value["completion_tokens"].as_u64()?;
     let total_tokens = value["total_tokens"].as_u64().unwrap_or(prompt_tokens + completion_tokens);
     Some(Usage { prompt_tokens, completion_tokens, total_tokens })
-}
-
-fn head(text: &str, bytes: usize) -> &str {
-    &text[..crate::values::boundary(text, bytes)]
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::ports::browser::record::cut;
 use crate::ports::browser::tab::shown;
+use crate::text::cut;
 
 /// How the code is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::code;
 use super::serve::Site;
 use crate::ports::browser::address;
-use crate::ports::browser::record::{Failure, Record, Why, cut};
+use crate::ports::browser::record::{Failure, Record, Why};
 use crate::ports::browser::tab::Tab;
+use crate::text::cut;
 use crate::values::RelPath;
 
 /// `page` in the result of `check`.

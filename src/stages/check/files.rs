@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::claims::json::{self, Seen};
 use super::claims::{Claim, Format, How, Wants};
 use super::evidence::has_word;
 use crate::stages::count;
+use crate::stages::generate::is_mit;
+use crate::stages::json::{self, Seen};
 use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
 use crate::stages::xml;
+use crate::text::cut;
 use crate::values::RelPath;
 
 type Files<'a> = BTreeMap<RelPath, &'a [u8]>;
@@ -37,11 +39,9 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             // In the root, under any of the names that GitHub knows.
             let names = ["license", "license.md", "license.txt", "licence", "licence.md", "licence.txt"];
             let licence = files.iter().find(|(path, _)| names.iter().any(|n| path.as_str().eq_ignore_ascii_case(n)));
-            match licence.map(|(_, bytes)| squeezed(bytes)) {
+            match licence {
                 None => failed("there is no LICENSE".to_owned()),
-                Some(text) if text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"") => {
-                    Ok(())
-                }
+                Some((_, bytes)) if is_mit(bytes) => Ok(()),
                 Some(_) => failed("LICENSE is not the MIT licence (\"Permission is hereby granted, free of charge\" …)".to_owned()),
             }
         }
@@ -169,11 +169,6 @@ fn get<'a>(files: &Files<'a>, name: &str) -> Result<&'a [u8], Option<String>> {
     })
 }
 
-fn squeezed(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).to_lowercase().replace(['“', '”'], "\"");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Without the byte-order mark that editors on Windows write: readers of JSON and CSV skip it.
 fn unmarked(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
@@ -218,7 +213,7 @@ fn same_rows(file: &str, bytes: &[u8], wanted: &str) -> Result<(), String> {
     };
     for (n, (a, b)) in here.iter().zip(&there).enumerate() {
         if a.len() != b.len() || !a.iter().zip(b).all(|(a, b)| same(a, b)) {
-            let line = |r: &csv::StringRecord| crate::ports::browser::record::cut(&r.iter().collect::<Vec<_>>().join(","), 60);
+            let line = |r: &csv::StringRecord| cut(&r.iter().collect::<Vec<_>>().join(","), 60);
             return Err(format!("{file} differs in row {}: {:?}, and the sheet has {:?}", n + 1, line(a), line(b)));
         }
     }
@@ -292,7 +287,7 @@ fn wanted(seen: &Seen, wants: &Wants) -> Result<(), Option<String>> {
         Seen::Twice => return Err(None),
         Seen::Array => ("array", "an array".to_owned()),
         Seen::Object(_) => ("object", "an object".to_owned()),
-        Seen::Scalar(value) => (scalar(value), crate::ports::browser::record::cut(&value.to_string(), 60)),
+        Seen::Scalar(value) => (scalar(value), cut(&value.to_string(), 60)),
     };
     let text = match seen {
         Seen::Scalar(Value::String(text)) => Some(text.clone()),

@@ -28,6 +28,7 @@ use crate::ports::browser::session::Browser;
 use crate::ports::browser::tab::Tab;
 use crate::stages::required::Wanted;
 use crate::stages::task::{Check, Task};
+use crate::text::{VALUE, percent_encoded};
 use crate::values::RelPath;
 use classify::Way;
 pub use evidence::Page;
@@ -289,8 +290,7 @@ fn in_browser(
     for n in 0..ways.len() {
         let Some(Way::Shown { parameter, value }) = ways.get(n) else { continue };
         let mut items: Vec<Item> = ways.get(n).and_then(code_of).map(|code| Item::new(&code)).into_iter().collect();
-        let value: String =
-            value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+        let value = percent_encoded(value, VALUE);
         scene = Scene { url: format!("{}?{parameter}={value}", case.url), first: false, ..scene };
         let verdict = scene.play(browser, &mut items, report)?.pop();
         if let (Some(target), Some(judged)) = (report.verdicts.get_mut(n), verdict) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::ports::browser::address;
 use crate::ports::browser::tab::{Answer, Asked, Host, Route};
+use crate::text::percent_decoded;
 use crate::values::RelPath;
 
 /// What Pages says where there is neither the file nor a `404.html`.
@@ -57,7 +58,7 @@ impl<'a> Site<'a> {
             return redirect(&format!("{}://{}{}", self.scheme, self.authority, self.prefix), query);
         }
         let Some(inside) = path.strip_prefix(self.prefix.as_str()) else { return file(404, "404.html", NOT_FOUND.as_bytes()) };
-        let name = address::percent_decoded(inside);
+        let name = percent_decoded(inside);
         let folder = name.is_empty() || name.ends_with('/');
         let candidates = if folder { vec![format!("{name}index.html")] } else { vec![name.clone(), format!("{name}.html")] };
         if let Some((name, bytes)) = candidates.iter().find_map(|n| Some((n, self.get(n)?))) {

@@ -64,13 +64,24 @@ fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
 
 fn target(at: &Url, response: &Response) -> Result<Url> {
     let location = response.header("location").unwrap_or_default();
-    let text = if location.starts_with('/') && !location.starts_with("//") {
-        format!("https://{}{location}", at.authority)
-    } else {
-        location.to_owned()
-    };
-    Url::parse(&text).ok().filter(|u| u.https).ok_or_else(|| {
+    at.join(location).ok().filter(|u| u.https).ok_or_else(|| {
         Error::new(Code::InvalidTask, format!("{} redirects to something that is not https", at.authority))
             .hint("attach the file as a data: URI instead")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_may_be_relative_and_stays_https() {
+        let at = Url::parse("https://x.example/a/b.csv?c").unwrap();
+        let answer = |location: &str| Response { status: 302, headers: vec![("Location".to_owned(), location.to_owned())], body: vec![] };
+        let to = |location: &str| target(&at, &answer(location)).map(|url| url.as_str().to_owned()).ok();
+        assert_eq!(to("//h.example/x").as_deref(), Some("https://h.example/x"));
+        assert_eq!(to("x.csv").as_deref(), Some("https://x.example/a/x.csv"));
+        assert_eq!(to("?a").as_deref(), Some("https://x.example/a/b.csv?a"));
+        assert_eq!((to("http://x.example/"), to("")), (None, None));
+    }
 }

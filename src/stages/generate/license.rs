@@ -10,11 +10,12 @@ pub fn mit(repo: &str, started_at: u64) -> String {
     format!("MIT License\n\nCopyright (c) {year} The {repo} authors\n\n{TERMS}")
 }
 
-/// Whether a file is the MIT licence already.
+/// Whether a file is the MIT licence, however its lines are broken and its quotes are drawn.
 #[must_use]
 pub fn is_mit(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.contains("Permission is hereby granted, free of charge") && text.contains("THE SOFTWARE IS PROVIDED \"AS IS\"")
+    let text = String::from_utf8_lossy(text).to_lowercase().replace(['“', '”'], "\"");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"")
 }
 
 /// The wording of the Open Source Initiative (opensource.org/license/mit).
@@ -47,5 +48,8 @@ mod tests {
         let text = mit("demo", 1_790_000_000);
         assert!(text.starts_with("MIT License\n\nCopyright (c) 2026 The demo authors\n") && is_mit(text.as_bytes()));
         assert!(!is_mit(b"MIT License"));
+        // Some editors break the lines anew.
+        let broken: Vec<&str> = text.split_whitespace().collect();
+        assert!(is_mit(broken.join("\n").as_bytes()) && is_mit(broken.join(" ").replace("\"AS IS\"", "“AS IS”").as_bytes()));
     }
 }

@@ -17,13 +17,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::license::mit;
+pub use self::license::{is_mit, mit};
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
 pub use crate::ports::llm::Usage;
 use crate::stages::ground::Base;
 use crate::stages::task::{Source, Task};
+use crate::text::cut;
 use crate::values::{FileSet, RelPath, Sha, sha256_hex};
 
 /// What the user wants of this stage.
@@ -136,11 +137,11 @@ impl App {
     /// As [`place::paths`].
     pub fn files<'a>(&'a self, task: &'a Task) -> Result<BTreeMap<RelPath, &'a [u8]>> {
         let mut files: BTreeMap<RelPath, &[u8]> = self.stored.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
-        for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
+        for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
             if let Source::Bytes(bytes) = &attachment.source
                 && !self.record.generator.changed_attachments.iter().any(|c| c == path.as_str())
             {
-                files.insert(path, bytes);
+                files.insert(path.clone(), bytes);
             }
         }
         Ok(files)
@@ -232,13 +233,13 @@ pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) 
 
 fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Placed<'a>> {
     let mut attachments = Placed::new();
-    for ((path, attachment), downloaded) in place::paths(task)?.into_iter().zip(&task.attachments).zip(downloaded) {
+    for ((path, attachment), downloaded) in place::paths(task)?.iter().zip(&task.attachments).zip(downloaded) {
         let (bytes, in_task) = match (&attachment.source, downloaded) {
             (Source::Bytes(bytes), _) => (bytes.as_slice(), true),
             (Source::Https(_), Some(bytes)) => (bytes.as_slice(), false),
             (Source::Https(_), None) => continue,
         };
-        attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
+        attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
     }
     Ok(attachments)
 }
@@ -250,12 +251,12 @@ fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Place
 pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<App> {
     let origins: BTreeMap<&str, Origin> = app.record.files.iter().map(|f| (f.path.as_str(), f.origin)).collect();
     let mut attachments = Placed::new();
-    for (path, attachment) in place::paths(task)?.into_iter().zip(&task.attachments) {
+    for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
         let (bytes, in_task) = match &attachment.source {
             Source::Bytes(bytes) => (bytes.as_slice(), true),
-            Source::Https(_) => (app.stored.get(&path).map(Vec::as_slice).unwrap_or_default(), false),
+            Source::Https(_) => (app.stored.get(path).map(Vec::as_slice).unwrap_or_default(), false),
         };
-        attachments.insert(path, Attached { media_type: &attachment.media_type, bytes, in_task });
+        attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
     }
     let remade = |path: &RelPath, origin| origin == Origin::Attachment || origin == Origin::Tool && is_tool_file(path.as_str());
     let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !remade(path, **o)).copied();
@@ -308,9 +309,7 @@ fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
 const SHOWN_BRIEF: usize = 100_000;
 
 fn this_round(task: &Task) -> template::Round {
-    let shown: String =
-        if task.brief.len() > SHOWN_BRIEF { task.brief.chars().take(SHOWN_BRIEF).chain(['…']).collect() } else { task.brief.clone() };
-    template::Round { round: task.round, brief: shown }
+    template::Round { round: task.round, brief: cut(&task.brief, SHOWN_BRIEF) }
 }
 
 /// Files of a repository that are not content of the page.
@@ -325,7 +324,7 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
         None => vec![],
     };
     let old = |n: usize| old.get(n).and_then(Option::as_ref);
-    if !old(0).is_some_and(|text| license::is_mit(text)) {
+    if !old(0).is_some_and(|text| is_mit(text)) {
         made.entry(known("LICENSE")?).or_insert_with(|| (Origin::Tool, license::mit(brief.repo, brief.started_at).into_bytes()));
     }
     if old(2).is_none() {
@@ -350,11 +349,7 @@ fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &P
                 made.keys().chain(attachments.keys()).map(ToString::to_string).chain(["README.md".to_owned()]).collect();
             let files: Vec<String> = files.into_iter().collect();
             let site = template::Site { task: &task.task, repo: brief.repo, rounds: vec![round], assets: assets(attachments) };
-            if by_model {
-                template::readme_plain(&site, &files)
-            } else {
-                template::readme(&site, &template::ReadmeFacts { repo_url: None, pages_url: None, files: &files })
-            }
+            if by_model { template::readme_plain(&site, &files) } else { template::readme(&site, &files) }
         }
     };
     made.entry(known("README.md")?).or_insert((Origin::Tool, readme.into_bytes()));

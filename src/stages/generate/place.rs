@@ -4,11 +4,20 @@ use crate::error::{Code, Error, Result};
 use crate::stages::task::Task;
 use crate::values::{Places, RelPath};
 
-/// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`.
+/// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`. Found once
+/// for a task: a thousand names in 20 MB of brief take seconds.
 ///
 /// # Errors
 /// `invalid_task` where two would stand in the same place, naming the field.
-pub fn paths(task: &Task) -> Result<Vec<RelPath>> {
+pub fn paths(task: &Task) -> Result<&[RelPath]> {
+    if let Some(paths) = task.places.get() {
+        return Ok(paths);
+    }
+    let paths = find(task)?;
+    Ok(task.places.get_or_init(|| paths))
+}
+
+fn find(task: &Task) -> Result<Vec<RelPath>> {
     let mut paths: Vec<RelPath> = Vec::with_capacity(task.attachments.len());
     let mut places = Places::default();
     for (n, attachment) in task.attachments.iter().enumerate() {
@@ -44,6 +53,14 @@ pub fn check<'a>(paths: impl Iterator<Item = &'a RelPath>) -> Result<()> {
     Ok(())
 }
 
+/// Whether files of this name are for secrets: `.env`, `.env.local` and the like, but not the examples of them that are published.
+#[must_use]
+pub fn is_for_secrets(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let kind = name.strip_prefix(".env.");
+    name == ".env" || kind.is_some_and(|kind| !matches!(kind, "example" | "sample" | "template"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,9 +80,21 @@ mod tests {
     }
 
     #[test]
+    fn places_are_found_once() {
+        let task = task("sum data.csv", &["data.csv"]);
+        assert!(std::ptr::eq(paths(&task).unwrap(), paths(&task).unwrap()));
+    }
+
+    #[test]
     fn two_in_one_place_are_refused() {
         let error = paths(&task("see assets/data.csv", &["assets/data.csv", "data.csv"])).unwrap_err();
         assert!(error.one_line().starts_with("attachments[1].name"), "{error}");
+    }
+
+    #[test]
+    fn names_for_secrets() {
+        assert!(is_for_secrets(".env") && is_for_secrets(".ENV") && is_for_secrets(".env.local"));
+        assert!(!is_for_secrets(".env.example") && !is_for_secrets("env") && !is_for_secrets(".environment"));
     }
 
     #[test]

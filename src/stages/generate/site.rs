@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
+use super::place::is_for_secrets;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::values::{FileSet, RelPath, hex};
 
@@ -15,14 +16,15 @@ use crate::values::{FileSet, RelPath, hex};
 /// `usage` for a directory that cannot be read, is empty, or holds what must not be published.
 pub fn read(dir: &Path) -> Result<FileSet> {
     let mut files = FileSet::new();
-    add(dir, "", &mut files).map_err(|e| e.context(format!("--site {}", dir.display())))?;
+    let read = fs::canonicalize(dir).with_context(|| format!("reading {}", dir.display())).or_code(Code::Usage);
+    read.and_then(|root| add(&root, dir, "", &mut files)).map_err(|e| e.context(format!("--site {}", dir.display())))?;
     if files.is_empty() {
         return Err(Error::new(Code::Usage, format!("--site {}: there is no file in it", dir.display())));
     }
     Ok(files)
 }
 
-fn add(dir: &Path, prefix: &str, files: &mut FileSet) -> Result<()> {
+fn add(root: &Path, dir: &Path, prefix: &str, files: &mut FileSet) -> Result<()> {
     let failed = || format!("reading {}", dir.display());
     for entry in fs::read_dir(dir).with_context(failed).or_code(Code::Usage)? {
         let entry = entry.with_context(failed).or_code(Code::Usage)?;
@@ -35,13 +37,23 @@ fn add(dir: &Path, prefix: &str, files: &mut FileSet) -> Result<()> {
                 .hint("a site is published as it is: take out what does not belong to it")
         };
         let name = name.to_str().ok_or_else(|| refused("is not named in UTF-8"))?;
-        if name == ".env" {
+        if is_for_secrets(name) {
             return Err(refused("is for secrets"));
         }
         let at = format!("{prefix}{name}");
         let kind = entry.file_type().with_context(failed).or_code(Code::Usage)?;
+        if kind.is_symlink() {
+            let target = fs::canonicalize(&path).with_context(|| format!("following {}", path.display())).or_code(Code::Usage)?;
+            let Ok(inside) = target.strip_prefix(root) else {
+                return Err(refused(&format!("is a link to {}, outside of the directory", target.display())));
+            };
+            let kept_back = |part: &std::ffi::OsStr| part == ".git" || part.to_str().is_some_and(is_for_secrets);
+            if inside.iter().any(kept_back) {
+                return Err(refused(&format!("is a link to {}, which is not published", target.display())));
+            }
+        }
         if kind.is_dir() {
-            add(&path, &format!("{at}/"), files)?;
+            add(root, &path, &format!("{at}/"), files)?;
         } else if path.is_file() {
             let rel = RelPath::parse(&at).map_err(|why| refused(&why))?;
             files.insert(rel, fs::read(&path).with_context(|| format!("reading {}", path.display())).or_code(Code::Usage)?);
@@ -81,7 +93,30 @@ mod tests {
         let before = digest(&files);
         fs::write(dir.path().join("css/a.css"), "y").unwrap();
         assert_ne!(digest(&read(dir.path()).unwrap()), before);
-        fs::write(dir.path().join(".env"), "K=v").unwrap();
-        assert!(read(dir.path()).unwrap_err().one_line().contains(".env"));
+        for name in [".env", ".env.local"] {
+            fs::write(dir.path().join(name), "K=v").unwrap();
+            assert!(read(dir.path()).unwrap_err().one_line().contains(name));
+            fs::remove_file(dir.path().join(name)).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_out_is_refused() {
+        use std::os::unix::fs::symlink;
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(other.path().join("passwd"), "x").unwrap();
+        fs::write(dir.path().join("a.txt"), "a").unwrap();
+        symlink("a.txt", dir.path().join("b.txt")).unwrap();
+        assert_eq!(read(dir.path()).unwrap().len(), 2);
+        let link = dir.path().join("c.txt");
+        symlink(other.path().join("passwd"), &link).unwrap();
+        let error = read(dir.path()).unwrap_err();
+        assert!(error.code == Code::Usage && error.one_line().contains("c.txt is a link to"), "{error}");
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(dir.path().join(".git")).unwrap();
+        fs::write(dir.path().join(".git/config"), "x").unwrap();
+        symlink(".git/config", &link).unwrap();
+        assert!(read(dir.path()).is_err());
     }
 }

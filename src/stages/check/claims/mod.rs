@@ -7,7 +7,6 @@
 //! Where any part of a text is not understood, nothing of it is: half a verdict would be a wrong one.
 
 mod bare;
-pub(super) mod json;
 mod keys;
 mod lex;
 mod predicate;

@@ -3,7 +3,8 @@
 use super::lex::Token;
 use super::{Claim, Format, Noun, THERE, Wants, files, is_place, keys, skip};
 use crate::stages::count;
-use crate::stages::required::{self, Wanted};
+use crate::stages::ending;
+use crate::stages::required::Wanted;
 
 /// What a predicate is about.
 pub struct About<'a, 't> {
@@ -208,7 +209,7 @@ fn attachment(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>]) -> Opti
     match others.as_slice() {
         [] if said => same(about),
         // "data.csv content equals data.xlsx": what it was converted from.
-        [other] if about.ends(".csv") && required::is_sheet(other) => {
+        [other] if about.ends(".csv") && ending::is_sheet(other) => {
             let known = about.wanted.task.attachments.iter().find(|a| a.name.as_str() == *other)?;
             Some(vec![Claim::Sheet { file: about.own(), attachment: known.name.to_string() }])
         }

@@ -21,6 +21,7 @@ use crate::journal::files;
 use crate::ports::World;
 use crate::ports::llm::{Answer, Client, Failure, Message, Role, Usage};
 use crate::secret::redacted;
+use crate::text::cut;
 use crate::values::sha256_hex;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -290,16 +291,11 @@ fn not_recorded(dir: &Path, request: &[Said]) -> Error {
     let detail = match near.max_by_key(|(same, ..)| *same) {
         None => "it holds no recordings".to_owned(),
         Some((same, name, there)) => {
-            let line = |text: &str| text.lines().nth(same).map_or_else(|| "nothing more".to_owned(), |l| format!("{:?}", shorten(l)));
+            let line = |text: &str| text.lines().nth(same).map_or_else(|| "nothing more".to_owned(), |l| format!("{:?}", cut(l, 120)));
             format!("the nearest is {name}, which differs in line {}: recorded {}, asked {}", same + 1, line(&there), line(&here))
         }
     };
     Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display())).hint(RECORD_IT)
-}
-
-fn shorten(line: &str) -> String {
-    let head: String = line.chars().take(120).collect();
-    if head.len() < line.len() { format!("{head}…") } else { head }
 }
 
 fn said(message: &Message) -> Said {

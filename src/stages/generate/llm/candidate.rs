@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::Finding;
 use super::material::Shown;
 use super::reply::Reply;
+use crate::stages::generate::place::is_for_secrets;
 use crate::stages::required::Required;
 use crate::stages::sheet;
 use crate::values::RelPath;
@@ -42,6 +43,14 @@ impl Candidate {
     pub fn take(&mut self, reply: &Reply, rules: &Rules<'_>) -> Vec<Finding> {
         let mut wrong: Vec<Finding> =
             reply.refused.iter().map(|(path, why)| Finding::grave(format!("{path:?} is no path for a file: it {why}."))).collect();
+        // Before what is written: a file may make room for a folder of its name.
+        for path in &reply.deletes {
+            self.files.remove(path);
+            let ours = matches!(path.as_str(), "LICENSE" | "README.md" | ".nojekyll") || rules.attachments.iter().any(|a| a.path == path);
+            if rules.deployed.contains(path.as_str()) && !ours {
+                self.deleted.insert(path.clone());
+            }
+        }
         for (path, text) in &reply.files {
             match self.verdict(path, text.len(), rules) {
                 Verdict::LeftOut => {}
@@ -56,13 +65,6 @@ impl Candidate {
         for (from, to) in &reply.converts {
             if let Err(why) = self.convert(from, to, rules) {
                 wrong.push(Finding::grave(format!("{from} cannot be converted to {to}: {why}.")));
-            }
-        }
-        for path in &reply.deletes {
-            self.files.remove(path);
-            let ours = matches!(path.as_str(), "LICENSE" | "README.md" | ".nojekyll") || rules.attachments.iter().any(|a| a.path == path);
-            if rules.deployed.contains(path.as_str()) && !ours {
-                self.deleted.insert(path.clone());
             }
         }
         // What the brief asks to convert is converted here, whoever else has copied the figures.
@@ -84,7 +86,7 @@ impl Candidate {
         if lower.starts_with(".github/") && !(lower.starts_with(".github/workflows/") && rules.required.workflows) {
             return grave(format!("{name}: nothing under .github is asked for; leave it out."));
         }
-        if lower.rsplit('/').next().is_some_and(|n| n == ".env" || n.starts_with(".env.")) {
+        if lower.rsplit('/').next().is_some_and(is_for_secrets) {
             return grave(format!("{name}: files for secrets are not published; leave it out."));
         }
         let others = self.files.iter().filter(|(p, _)| *p != path);
@@ -94,7 +96,8 @@ impl Candidate {
         }
         let below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
         let there = self.files.keys().chain(rules.attachments.iter().map(|a| a.path)).map(RelPath::as_str);
-        let mut all = there.chain(rules.deployed.iter().map(String::as_str));
+        let gone: BTreeSet<&str> = self.deleted.iter().map(RelPath::as_str).collect();
+        let mut all = there.chain(rules.deployed.iter().map(String::as_str).filter(|path| !gone.contains(path)));
         match all.find(|other| below(name, other) || below(other, name)) {
             Some(other) => grave(format!("{name} and {other} cannot be a folder and a file at once.")),
             None => Verdict::Fine,
@@ -125,5 +128,25 @@ impl Candidate {
         all.extend(["LICENSE", "README.md", ".nojekyll"].map(str::to_owned));
         all.extend(self.files.keys().map(ToString::to_string));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_deleted_makes_room_for_a_folder() {
+        let path = |p| RelPath::parse(p).unwrap();
+        let (required, deployed) = (Required::default(), BTreeSet::from(["data".to_owned(), "b".to_owned()]));
+        let rules = Rules { required: &required, attachments: &[], deployed: &deployed };
+        let file = |p| (path(p), "{}".to_owned());
+        let reply = Reply { files: [file("data/x.json"), file("b")].into(), deletes: vec![path("data"), path("b")], ..Reply::default() };
+        let mut candidate = Candidate::default();
+        assert!(candidate.take(&reply, &rules).is_empty());
+        assert_eq!(candidate.deleted, [path("data")].into());
+        assert!(candidate.files.contains_key(&path("data/x.json")) && candidate.files.contains_key(&path("b")));
+        // One that stays is in the way.
+        assert_eq!(Candidate::default().take(&Reply { deletes: vec![], ..reply }, &rules).len(), 1);
     }
 }

@@ -5,16 +5,21 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::ports::llm::Image;
+use crate::stages::ending;
+use crate::stages::json::{self, Shape};
 use crate::stages::sheet;
+use crate::text::head;
 use crate::values::RelPath;
 
-/// Characters of one attachment, of one that is to be changed, of all together.
+/// Bytes of one attachment, of one that is to be changed, of all together.
 const HEAD: usize = 4_000;
 const WHOLE: usize = 60_000;
 const ATTACHMENTS: usize = 120_000;
-/// Characters of one deployed file, and of all together.
+/// Bytes of one deployed file, and of all together.
 const DEPLOYED_ONE: usize = 40_000;
 const DEPLOYED: usize = 120_000;
+/// Keys of an object in JSON that are named.
+const KEYS: usize = 50;
 /// Images that go with the prompt, and the most bytes of one.
 const IMAGES: usize = 4;
 const IMAGE: usize = 4 << 20;
@@ -54,7 +59,7 @@ fn about(shown: &Shown<'_>) -> About {
     let mut facts = format!("{media_type}, {} bytes", shown.bytes.len());
     let path = shown.path.as_str().to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
-    if ends(&[".xlsx", ".xlsm", ".xls", ".ods"]) {
+    if ending::is_sheet(&path) {
         let text = match sheet::sheets(shown.bytes) {
             Ok(sheets) => {
                 let names: Vec<_> =
@@ -69,7 +74,7 @@ fn about(shown: &Shown<'_>) -> About {
         };
         return About { facts, text };
     }
-    if image_type(shown.bytes).is_some() {
+    if seen_type(shown.bytes).is_some() {
         facts.push_str(", an image");
         return About { facts, text: None };
     }
@@ -83,19 +88,18 @@ fn about(shown: &Shown<'_>) -> About {
         let columns: Vec<String> = rows.headers().map(|h| h.iter().map(|c| format!("{c:?}")).collect()).unwrap_or_default();
         let _ = write!(facts, ", columns: {}; {} rows below the heading", columns.join(", "), rows.records().flatten().count());
     } else if ends(&[".json"])
-        && let Ok(value) = serde_json::from_str::<serde_json::Value>(&text)
+        && let Ok(shape) = json::shape(&text, KEYS)
     {
-        let keys =
-            |v: &serde_json::Value| v.as_object().map(|o| o.keys().take(50).map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", "));
-        match (&value, keys(&value)) {
-            (_, Some(keys)) => drop(write!(facts, ", an object with the keys {keys}")),
-            (serde_json::Value::Array(list), _) => {
-                let _ = write!(facts, ", a list of {}", list.len());
-                if let Some(keys) = list.first().and_then(keys) {
-                    let _ = write!(facts, " objects with the keys {keys}");
+        let list = |keys: Vec<String>| keys.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
+        match shape {
+            Shape::Object(keys) => drop(write!(facts, ", an object with the keys {}", list(keys))),
+            Shape::Array(length, first) => {
+                let _ = write!(facts, ", a list of {length}");
+                if let Some(keys) = first {
+                    let _ = write!(facts, " objects with the keys {}", list(keys));
                 }
             }
-            _ => {}
+            Shape::Scalar => {}
         }
     }
     About { facts, text: Some(text) }
@@ -104,18 +108,13 @@ fn about(shown: &Shown<'_>) -> About {
 /// The images for the request, with the media type that their bytes have.
 #[must_use]
 pub fn images(all: &[Shown<'_>]) -> Vec<Image> {
-    let image = |s: &Shown<'_>| Some(Image { media_type: image_type(s.bytes)?.to_owned(), bytes: s.bytes.to_vec() });
+    let image = |s: &Shown<'_>| Some(Image { media_type: seen_type(s.bytes)?.to_owned(), bytes: s.bytes.to_vec() });
     all.iter().filter(|s| s.bytes.len() <= IMAGE).filter_map(image).take(IMAGES).collect()
 }
 
-fn image_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
+/// The media type of a picture that models look at.
+fn seen_type(bytes: &[u8]) -> Option<&'static str> {
+    ending::image_type(bytes).filter(|media_type| *media_type != "image/avif")
 }
 
 /// The bytes as text, if they are.
@@ -152,7 +151,7 @@ pub fn deployed(files: &[(String, Vec<u8>)], skip: &BTreeSet<&str>) -> String {
 
 /// A text between lines that name it; gives back how much of it there is.
 fn quote(out: &mut String, path: &str, text: &str, limit: usize) -> usize {
-    let head = super::head(text, limit);
+    let head = head(text, limit);
     let cut = if head.len() < text.len() { format!("\n[cut: {} of {} bytes are shown]", head.len(), text.len()) } else { String::new() };
     let newline = if head.ends_with('\n') || head.is_empty() { "" } else { "\n" };
     let _ = writeln!(out, "----- begin {path} -----\n{head}{newline}----- end {path} -----{cut}");

@@ -324,11 +324,6 @@ impl Work<'_> {
     }
 }
 
-/// The beginning of a text, in bytes.
-fn head(text: &str, bytes: usize) -> &str {
-    &text[..crate::values::boundary(text, bytes)]
-}
-
 /// What the model itself wrote.
 fn own(candidate: &Candidate) -> BTreeMap<RelPath, Vec<u8>> {
     candidate.files.iter().filter(|(path, _)| !candidate.converted.contains(path)).map(|(p, b)| (p.clone(), b.clone())).collect()

@@ -12,6 +12,7 @@ use super::{Earlier, fetch};
 use crate::ports::llm::{Image, Message, Role};
 use crate::stages::required::{READ, Required};
 use crate::stages::task::Task;
+use crate::text::head;
 use crate::values::{RelPath, sha256_hex};
 
 const RULES: &str = "\
@@ -176,7 +177,7 @@ fn format_of(word: &str, fetch: bool) -> String {
 
 fn first(material: &Material<'_>) -> String {
     let Material { task, required, .. } = material;
-    let brief = super::head(task.brief.trim_end(), READ);
+    let brief = head(task.brief.trim_end(), READ);
     let mut out = format!("# Task: round {}\n\nRepository: {}\n\n## Brief\n\n{brief}\n", task.round, material.repo);
     if !task.checks.is_empty() {
         out.push_str("\n## Checks\n\nThe result is judged by these:\n\n");

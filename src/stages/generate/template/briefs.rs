@@ -46,14 +46,14 @@ fn plain(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ReadmeFacts, Site, readme, readme_round};
+    use super::super::{Site, readme, readme_round};
     use super::*;
 
     #[test]
     fn read_back_as_they_were_told() {
         let one = Round { round: 1, brief: "- a_b.txt: *x* `y`\n  - [z](w) <b> 1. two\n\n# end\\".to_owned() };
         let site = Site { task: "t", repo: "r", rounds: vec![one.clone()], assets: vec![] };
-        let page = readme(&site, &ReadmeFacts { repo_url: None, pages_url: None, files: &[] });
+        let page = readme(&site, &[]);
         let two = Round { round: 2, brief: "Add a table.\nKeep #total.".to_owned() };
         let page = readme_round(&page, &two, &["index.html".to_owned()]);
         assert_eq!(briefs(&page), [one, two]);

@@ -4,7 +4,7 @@
 
 use super::column::Column;
 use super::decimal::Decimal;
-use super::text;
+use crate::text::head;
 
 /// Rows kept for showing; totals go over all of them.
 pub(super) const SHOWN_ROWS: usize = 1_000;
@@ -41,7 +41,7 @@ pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
         }
         table.column_count = table.column_count.max(record.len());
         table.columns.resize(table.column_count.min(SHOWN_COLUMNS), blank.clone());
-        let keep = || record.iter().take(SHOWN_COLUMNS).map(|cell| text::head(cell, CELL).to_owned()).collect();
+        let keep = || record.iter().take(SHOWN_COLUMNS).map(|cell| head(cell, CELL).to_owned()).collect();
         if first.is_none() {
             first = Some(keep());
             return true;
@@ -87,7 +87,7 @@ fn is_header(first: &[String], below: &[Column]) -> bool {
 ///
 /// Among equals the wider reading wins, then the order comma, semicolon, tab, bar.
 fn delimiter(text: &str, tabs_likely: bool) -> u8 {
-    let sample = text::head(text, SAMPLE);
+    let sample = head(text, SAMPLE);
     let mut best = (b',', 0, 0);
     for candidate in [b',', b';', b'\t', b'|'] {
         let mut widths = Vec::new();

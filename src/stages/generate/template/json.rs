@@ -11,6 +11,7 @@ use std::mem;
 use serde::de::IgnoredAny;
 
 use super::text;
+use crate::text::head;
 
 /// How many values are shown.
 const NODES: usize = 5_000;
@@ -114,7 +115,7 @@ impl<'a> Walk<'a> {
             Some(b't' | b'f' | b'n') => ("lit", token.to_owned()),
             _ => ("num", token.to_owned()),
         };
-        let shown = if shown.len() > SCALAR { format!("{}…", text::head(&shown, SCALAR)) } else { shown };
+        let shown = if shown.len() > SCALAR { format!("{}…", head(&shown, SCALAR)) } else { shown };
         let _ = writeln!(self.out, "<li>{}<span class=\"{class}\">{}</span></li>", label(key), text::escape(&shown));
         self.bytes += self.out.len() - before;
     }
@@ -155,7 +156,7 @@ fn string(token: &str) -> String {
 fn label(key: Option<&str>) -> String {
     let Some(key) = key else { return String::new() };
     let key = if key.starts_with('"') { string(key) } else { key.to_owned() };
-    let key = if key.len() > SCALAR { format!("{}…", text::head(&key, SCALAR)) } else { key };
+    let key = if key.len() > SCALAR { format!("{}…", head(&key, SCALAR)) } else { key };
     format!("<span class=\"key\">{}</span> ", text::escape(&key))
 }
 

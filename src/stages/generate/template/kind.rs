@@ -5,6 +5,7 @@
 
 use super::Asset;
 use super::decode;
+use crate::stages::ending;
 
 /// The ways to show an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,17 +115,10 @@ fn from_extension(extension: &str) -> Option<Kind> {
 
 /// The opening bytes of formats that have a signature, and JSON, which is recognised by parsing.
 fn from_bytes(bytes: &[u8]) -> Option<Kind> {
-    let at = |offset: usize, mark: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(mark));
-    let image = at(0, b"\x89PNG\r\n\x1a\n")
-        || at(0, b"\xff\xd8\xff")
-        || at(0, b"GIF87a")
-        || at(0, b"GIF89a")
-        || (at(0, b"RIFF") && at(8, b"WEBP"))
-        || at(4, b"ftypavif");
-    if image {
+    if ending::image_type(bytes).is_some() {
         return Some(Kind::Image);
     }
-    if at(0, b"%PDF-") {
+    if bytes.starts_with(b"%PDF-") {
         return Some(Kind::Pdf);
     }
     let opening = bytes.iter().find(|b| !b.is_ascii_whitespace());

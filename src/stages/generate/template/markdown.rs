@@ -11,6 +11,7 @@ use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag
 
 use super::href;
 use super::preview::Ids;
+use crate::text::percent_decoded;
 
 /// Where the document stands.
 pub(super) struct Place<'a> {
@@ -99,11 +100,11 @@ impl Place<'_> {
             return if allowed { Target::Outside(url.to_owned()) } else { Target::Nowhere };
         }
         if let Some(fragment) = url.strip_prefix('#') {
-            let anchor = href::decode(fragment).to_lowercase();
+            let anchor = percent_decoded(fragment).to_lowercase();
             return anchors.get(&anchor).map_or(Target::Nowhere, |id| Target::Inside(format!("#{id}")));
         }
         let (path, suffix) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-        let path = href::decode(path);
+        let path = percent_decoded(path);
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let found = [folder, "", "assets"]
             .iter()

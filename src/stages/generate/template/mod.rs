@@ -35,11 +35,10 @@ use serde::{Deserialize, Serialize};
 
 pub use briefs::briefs;
 pub use page::page;
-pub use readme::{ReadmeFacts, readme};
+pub use readme::readme;
 pub use readme_plain::readme_plain;
 pub use rounds::readme_round;
 pub use seal::made_here;
-pub use title::title;
 
 /// Everything that the generator knows about the site it makes.
 pub struct Site<'a> {

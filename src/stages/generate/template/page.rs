@@ -78,7 +78,7 @@ fn ascending(rounds: &[Round]) -> Vec<&Round> {
 
 fn head(out: &mut String, site: &Site<'_>, title: &str) {
     let description = site.rounds.first().map_or(title, |round| round.brief.as_str());
-    let description = text::shorten(&text::one_line(text::head(description, 2_000)), 160);
+    let description = text::shorten(&text::one_line(crate::text::head(description, 2_000)), 160);
     let _ = write!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{}\

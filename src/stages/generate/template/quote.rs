@@ -3,6 +3,7 @@
 //! Deliberately absent: HTML. The result is for a renderer of GitHub's Markdown and for people who read the source.
 
 use super::text;
+use crate::text::head;
 
 /// How much of a brief is quoted, in bytes; the whole of a very long one would bury the README.
 const BRIEF: usize = 20_000;
@@ -12,7 +13,7 @@ const BRIEF: usize = 20_000;
 /// Nothing in it is Markdown any more: marks are escaped, indentation becomes no-break spaces (four plain ones would
 /// make a code block), and every line stays a line.
 pub(super) fn block(brief: &str) -> String {
-    let head = text::head(brief, BRIEF);
+    let head = head(brief, BRIEF);
     let lines: Vec<&str> = head.trim_end().lines().skip_while(|line| line.trim().is_empty()).collect();
     let mut out = String::with_capacity(head.len() * 2);
     for (at, line) in lines.iter().enumerate() {

@@ -14,29 +14,16 @@ use super::{Asset, Site};
 /// How many files are described before the rest is only counted.
 const LISTED: usize = 100;
 
-/// What a README tells beyond the site itself.
-pub struct ReadmeFacts<'a> {
-    /// Where to clone it from, if known.
-    pub repo_url: Option<&'a str>,
-    /// Where the page is to be seen, if known.
-    pub pages_url: Option<&'a str>,
-    /// The paths of all files in the site.
-    pub files: &'a [String],
-}
-
 /// The whole `README.md`: summary, brief, setup, usage, how it works, licence.
 ///
 /// Nothing in the brief or in a name can break it: all of it is escaped.
 #[must_use]
-pub fn readme(site: &Site<'_>, facts: &ReadmeFacts<'_>) -> String {
+pub fn readme(site: &Site<'_>, files: &[String]) -> String {
     let mut out = format!("# {}\n\n{}\n", quote::inline(&page_title(site)), summary(site));
-    if let Some(url) = facts.pages_url {
-        let _ = write!(out, "\n**Live page:** {}\n", link(url));
-    }
     briefs(&mut out, site);
-    how_to_serve(&mut out, facts.repo_url);
-    usage(&mut out, site, facts);
-    how_it_works(&mut out, site, facts);
+    how_to_serve(&mut out);
+    usage(&mut out, site);
+    how_it_works(&mut out, site, files);
     out.push_str("\n## License\n\nMIT, see [LICENSE](LICENSE).\n");
     out
 }
@@ -67,28 +54,17 @@ pub(super) fn briefs(out: &mut String, site: &Site<'_>) {
     }
 }
 
-pub(super) fn how_to_serve(out: &mut String, repo_url: Option<&str>) {
-    out.push_str("\n## Setup\n\nThere is nothing to install or to build.");
-    // The folder is what git makes of the URL; a name that GitHub rewrote stands there, not in the site.
-    let known = repo_url.filter(|url| is_plain(url)).and_then(|url| Some((url, url.trim_end_matches('/').rsplit('/').next()?)));
-    match known {
-        Some((url, name)) if !url.starts_with('-') && !name.starts_with('-') => {
-            let folder = name.trim_end_matches(".git");
-            let _ = write!(
-                out,
-                " Clone the repository and serve its folder:\n\n```sh\ngit clone {url}\ncd {folder}\npython3 -m http.server 8000\n```\n"
-            );
-        }
-        _ => out.push_str(" Serve the repository's folder:\n\n```sh\npython3 -m http.server 8000\n```\n"),
-    }
-    out.push_str("\nThen open <http://localhost:8000/>.\n");
+pub(super) fn how_to_serve(out: &mut String) {
+    out.push_str(
+        "\n## Setup\n\nThere is nothing to install or to build. Serve the repository's folder:\n\n```sh\npython3 -m http.server 8000\n```\n\n\
+         Then open <http://localhost:8000/>.\n",
+    );
 }
 
-fn usage(out: &mut String, site: &Site<'_>, facts: &ReadmeFacts<'_>) {
+fn usage(out: &mut String, site: &Site<'_>) {
     let kinds: Vec<Kind> = site.assets.iter().map(Kind::of).collect();
     let has = |kind: Kind| kinds.contains(&kind);
-    let place = facts.pages_url.map_or_else(|| "the page".to_owned(), |url| format!("the [live page]({})", target(url)));
-    let _ = write!(out, "\n## Usage\n\nOpen {place}.\n\n- The brief stands on top");
+    out.push_str("\n## Usage\n\nOpen the page.\n\n- The brief stands on top");
     if kinds.is_empty() {
         out.push_str(".\n");
     } else {
@@ -106,18 +82,18 @@ fn usage(out: &mut String, site: &Site<'_>, facts: &ReadmeFacts<'_>) {
     }
 }
 
-fn how_it_works(out: &mut String, site: &Site<'_>, facts: &ReadmeFacts<'_>) {
+fn how_it_works(out: &mut String, site: &Site<'_>, files: &[String]) {
     out.push_str(
         "\n## How it works\n\nThe page was rendered by the template of llmdeploy, without a language model. Tables, \
          documents and totals are plain HTML in `index.html`; totals were added in exact decimal arithmetic. The style \
          sheet and a small script without dependencies (for sorting and filtering) stand in the same file. A content \
          security policy keeps the page from loading anything from elsewhere.\n\n",
     );
-    for path in facts.files.iter().take(LISTED) {
+    for path in files.iter().take(LISTED) {
         let _ = writeln!(out, "- {}: {}", quote::code(path), describe(path, &site.assets));
     }
-    if facts.files.len() > LISTED {
-        let _ = writeln!(out, "- and {} more files", facts.files.len() - LISTED);
+    if files.len() > LISTED {
+        let _ = writeln!(out, "- and {} more files", files.len() - LISTED);
     }
 }
 
@@ -146,22 +122,6 @@ fn describe(path: &str, assets: &[Asset<'_>]) -> String {
         _ => "part of the site",
     }
     .to_owned()
-}
-
-/// Whether a shell and Markdown alike take every character of it as it is.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:@%+=".contains(c))
-}
-
-/// A URL that shows itself.
-fn link(url: &str) -> String {
-    if is_plain(url) { format!("<{url}>") } else { quote::code(url) }
-}
-
-/// A URL as the target of a link.
-fn target(url: &str) -> String {
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "<>()\\\"".contains(c);
-    format!("<{}>", url.chars().filter(|&c| !odd(c)).collect::<String>())
 }
 
 #[cfg(test)]
@@ -202,12 +162,11 @@ mod tests {
     #[test]
     fn has_what_readers_look_for() {
         let files = files();
-        let url = "https://github.com/o/demo.git";
-        let pages = "https://o.github.io/demo/";
-        let facts = ReadmeFacts { repo_url: Some(url), pages_url: Some(pages), files: &files };
-        let page = readme(&site("Show the data"), &facts);
+        let page = readme(&site("Show the data"), &files);
         assert_eq!(headings(&page)[1..], SECTIONS);
-        for part in ["git clone https://github.com/o/demo.git\ncd demo\n", "<https://o.github.io/demo/>", "[LICENSE](LICENSE)"] {
+        for part in
+            ["repository's folder:\n\n```sh\npython3 -m http.server 8000\n```\n\nThen open", "Open the page.\n", "[LICENSE](LICENSE)"]
+        {
             assert!(page.contains(part), "{part}: {page}");
         }
         assert!(page.contains("- `data.csv`: attached table, 8 B, unchanged\n"));
@@ -216,8 +175,7 @@ mod tests {
     #[test]
     fn a_hostile_brief_cannot_break_it() {
         let hostile = "# Title\n```\n## License\n</details><script>\nLlmdeploy-Run: 0123456789abcdef\n<!-- ";
-        let facts = ReadmeFacts { repo_url: Some("x\n```\n# y"), pages_url: Some("javascript:(x)\n# z"), files: &[] };
-        let page = readme(&site(hostile), &facts);
+        let page = readme(&site(hostile), &[]);
         assert_eq!(headings(&page)[1..], SECTIONS, "{page}");
         assert!(!page.lines().any(|line| line.trim_start_matches("> ").starts_with("Llmdeploy-Run")));
         let next = readme_round(&page, &Round { round: 2, brief: hostile.to_owned() }, &files());
@@ -227,8 +185,7 @@ mod tests {
 
     #[test]
     fn a_title_is_text() {
-        let page = readme(&site("Set the title to \"*a* `b` [c](d) #1\""), &ReadmeFacts { repo_url: None, pages_url: None, files: &[] });
+        let page = readme(&site("Set the title to \"*a* `b` [c](d) #1\""), &[]);
         assert_eq!(headings(&page)[0], "*a* `b` [c](d) #1");
-        assert!(!page.contains("git clone"));
     }
 }

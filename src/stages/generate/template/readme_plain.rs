@@ -15,7 +15,7 @@ pub fn readme_plain(site: &Site<'_>, files: &[String]) -> String {
         quote::code(site.task)
     );
     briefs(&mut out, site);
-    how_to_serve(&mut out, None);
+    how_to_serve(&mut out);
     out.push_str("\n## Usage\n\nOpen the page; it needs no installation and no account.\n\n## How it works\n\nThe site is served as it is, without a build step:\n\n");
     for path in files {
         let _ = writeln!(out, "- {}", quote::code(path));

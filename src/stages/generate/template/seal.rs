@@ -5,12 +5,9 @@
 //!
 //! Deliberately absent: reading anything else back from a page.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
 use super::Round;
 use super::text;
+use crate::values::sha256_hex;
 
 const GENERATOR: &str = "<meta name=\"generator\" content=\"llmdeploy template; sha256:";
 const ROUNDS: &str = "<meta name=\"llmdeploy-rounds\" content=\"";
@@ -25,7 +22,7 @@ pub(super) fn metas(rounds: &[Round]) -> String {
 
 /// Puts the digest into a finished page that has [`metas`].
 pub(super) fn seal(page: &str) -> String {
-    page.replacen(BLANK, &digest(page), 1)
+    page.replacen(BLANK, &sha256_hex(page.as_bytes()), 1)
 }
 
 /// The rounds that a page was made of, if these bytes are a page made by [`super::page`] and not edited since.
@@ -38,20 +35,12 @@ pub fn made_here(page: &[u8]) -> Option<Vec<Round>> {
     let at = page.find(GENERATOR)? + GENERATOR.len();
     let sealed = page.get(at..at + BLANK.len())?;
     let blanked = format!("{}{BLANK}{}", &page[..at], &page[at + BLANK.len()..]);
-    if digest(&blanked) != sealed {
+    if sha256_hex(blanked.as_bytes()) != sealed {
         return None;
     }
     let (_, rest) = blanked.split_once(ROUNDS)?;
     let (json, _) = rest.split_once('"')?;
     serde_json::from_str(&text::unescape(json)).ok()
-}
-
-fn digest(page: &str) -> String {
-    let mut hex = String::with_capacity(BLANK.len());
-    for byte in Sha256::digest(page.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }
 
 #[cfg(test)]

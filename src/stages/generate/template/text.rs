@@ -41,15 +41,6 @@ pub(super) fn unescape(html: &str) -> String {
     html.replace("&#39;", "'").replace("&quot;", "\"").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
 }
 
-/// The longest start of `text` that is at most `limit` bytes and ends between characters.
-pub(super) fn head(text: &str, limit: usize) -> &str {
-    let mut end = limit.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 /// At most `limit` characters, cut at a word boundary where there is one and then ended by an ellipsis.
 pub(super) fn shorten(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
@@ -128,7 +119,6 @@ mod tests {
     fn the_cap_counts_escaped_bytes_and_never_cuts_an_entity() {
         assert_eq!(escape_capped("a<b", 4), ("a".to_owned(), true));
         assert_eq!(escape_capped("a<b", 6), ("a&lt;b".to_owned(), false));
-        assert_eq!(head("aé", 2), "a");
     }
 
     #[test]

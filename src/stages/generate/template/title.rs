@@ -9,6 +9,8 @@ use super::text;
 const LONGEST: usize = 70;
 /// How long a quoted title may be, in characters.
 const LONGEST_QUOTED: usize = 150;
+/// How far back the words that make a quote a title are looked for, in bytes.
+const LEAD: usize = 400;
 /// What stands where a brief has no words.
 const UNTITLED: &str = "Untitled page";
 
@@ -67,10 +69,11 @@ pub fn title(brief: &str) -> String {
 pub(super) fn named(brief: &str) -> Option<String> {
     let mut best: Option<(u8, String)> = None;
     let mut from = 0;
-    while let Some(quote) = next_quote(brief, from) {
+    let mut closes = Closes::default();
+    while let Some(quote) = next_quote(brief, from, &mut closes) {
         from = quote.end;
         let content = text::one_line(&brief[quote.inner.clone()]);
-        let Some(rank) = rank(&brief[..quote.start], &content, quote.code) else {
+        let Some(rank) = rank(tail(&brief[..quote.start]), &content, quote.code) else {
             continue;
         };
         if best.as_ref().is_none_or(|(other, _)| rank < *other) {
@@ -87,19 +90,35 @@ struct Quote {
     code: bool,
 }
 
+/// Opening marks, with those that close them.
+const MARKS: [(char, &[char]); 7] =
+    [('"', &['"']), ('\'', &['\'']), ('`', &['`']), ('“', &['”']), ('„', &['“', '”']), ('‘', &['’']), ('«', &['»'])];
+
+/// For each of [`MARKS`], the closing mark that was found last, and where; at `usize::MAX` where there is none any more. Without it
+/// each mark that nothing closes would be looked for to the end again.
+#[derive(Default)]
+struct Closes([(usize, usize); MARKS.len()]);
+
+impl Closes {
+    /// Where the mark that closes what opened before `inner` stands, and its length.
+    fn find(&mut self, kind: usize, brief: &str, inner: usize) -> Option<(usize, usize)> {
+        let (last, (_, close)) = (self.0.get_mut(kind)?, MARKS.get(kind)?);
+        if last.0 < inner || last.1 == 0 {
+            let found = brief[inner..].char_indices().find_map(|(at, c)| {
+                let after = brief[inner + at + c.len_utf8()..].chars().next();
+                let inside_word = matches!(c, '\'' | '’') && after.is_some_and(char::is_alphanumeric);
+                (close.contains(&c) && !inside_word).then_some((inner + at, c.len_utf8()))
+            });
+            *last = found.unwrap_or((usize::MAX, 1));
+        }
+        (last.0 != usize::MAX).then_some(*last)
+    }
+}
+
 /// The next text in quotation marks that opens at `from` or later.
-fn next_quote(brief: &str, from: usize) -> Option<Quote> {
+fn next_quote(brief: &str, from: usize, closes: &mut Closes) -> Option<Quote> {
     brief[from..].char_indices().find_map(|(at, mark)| {
-        let close: &[char] = match mark {
-            '"' => &['"'],
-            '\'' => &['\''],
-            '`' => &['`'],
-            '“' => &['”'],
-            '„' => &['“', '”'],
-            '‘' => &['’'],
-            '«' => &['»'],
-            _ => return None,
-        };
+        let kind = MARKS.iter().position(|(open, _)| *open == mark)?;
         let start = from + at;
         let inner = start + mark.len_utf8();
         // An apostrophe or an inch sign follows a letter or a digit; an opening mark does not.
@@ -107,14 +126,16 @@ fn next_quote(brief: &str, from: usize) -> Option<Quote> {
         if before.is_some_and(char::is_alphanumeric) || brief[inner..].starts_with(char::is_whitespace) {
             return None;
         }
-        let length = brief[inner..].char_indices().find_map(|(at, c)| {
-            let after = brief[inner + at + c.len_utf8()..].chars().next();
-            let inside_word = matches!(c, '\'' | '’') && after.is_some_and(char::is_alphanumeric);
-            (close.contains(&c) && !inside_word).then_some((at, c.len_utf8()))
-        });
-        let (length, mark_length) = length?;
-        Some(Quote { start, inner: inner..inner + length, end: inner + length + mark_length, code: mark == '`' })
+        let (close, length) = closes.find(kind, brief, inner)?;
+        Some(Quote { start, inner: inner..close, end: close + length, code: mark == '`' })
     })
+}
+
+/// As much of what leads up to a quote as can matter: a brief without line breaks would be read back to its start for each.
+fn tail(before: &str) -> &str {
+    let from = before.len().saturating_sub(LEAD);
+    let from = (from..=before.len()).find(|at| before.is_char_boundary(*at)).unwrap_or(from);
+    &before[from..]
 }
 
 /// How good a title the quoted `content` is, judged by what leads up to it; `None` if it is none.
@@ -211,6 +232,21 @@ mod tests {
         ] {
             assert_eq!(named(brief), None, "{brief}");
         }
+    }
+
+    #[test]
+    fn many_marks_take_no_longer_than_their_number() {
+        let start = std::time::Instant::now();
+        for many in ["'a' ", "“a ", "“a” ", "`", "„a ", "the 'a' "] {
+            assert_eq!(named(&many.repeat(200_000 / many.len())), None, "{many}");
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_mark_that_closes_early_is_looked_for_again() {
+        assert_eq!(named("'x' and \"y\" and the title 'Bob's 1' and the title \"Z\"").as_deref(), Some("Bob's 1"));
+        assert_eq!(named("“a “b ” title “C” „d” “e").as_deref(), Some("C"));
     }
 
     #[test]

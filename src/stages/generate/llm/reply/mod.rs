@@ -15,6 +15,7 @@ mod tags;
 
 use std::collections::BTreeMap;
 
+use crate::stages::ending::{self, Class};
 use crate::values::RelPath;
 
 /// What an answer holds.
@@ -88,53 +89,6 @@ fn parse_path(text: &str) -> Result<RelPath, String> {
     RelPath::parse(bare.strip_prefix("./").unwrap_or(bare))
 }
 
-/// Endings by which a word is known as the name of a file, in lower case.
-const ENDINGS: [&str; 44] = [
-    "html",
-    "htm",
-    "css",
-    "js",
-    "mjs",
-    "cjs",
-    "ts",
-    "jsx",
-    "tsx",
-    "json",
-    "jsonl",
-    "geojson",
-    "webmanifest",
-    "csv",
-    "tsv",
-    "txt",
-    "md",
-    "markdown",
-    "svg",
-    "xml",
-    "yml",
-    "yaml",
-    "toml",
-    "ini",
-    "cfg",
-    "py",
-    "ipynb",
-    "r",
-    "sh",
-    "sql",
-    "go",
-    "rs",
-    "java",
-    "c",
-    "h",
-    "cpp",
-    "rb",
-    "php",
-    "tex",
-    "bib",
-    "ics",
-    "vtt",
-    "glsl",
-    "map",
-];
 /// Files without an ending.
 const BARE: [&str; 8] = ["license", "readme", "dockerfile", "makefile", "cname", ".nojekyll", ".gitignore", "requirements"];
 
@@ -143,8 +97,7 @@ pub(super) fn looks_like_path(text: &str) -> bool {
     let name = text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let plain =
         !text.is_empty() && text.len() < 200 && !text.contains("://") && text.chars().all(|c| c.is_alphanumeric() || "._-/@+".contains(c));
-    let known =
-        BARE.contains(&name.as_str()) || name.rsplit_once('.').is_some_and(|(stem, ending)| !stem.is_empty() && ENDINGS.contains(&ending));
+    let known = BARE.contains(&name.as_str()) || matches!(ending::class(&name), Some(Class::Asked | Class::Text));
     plain && known
 }
 

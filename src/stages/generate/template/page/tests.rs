@@ -47,7 +47,9 @@ fn the_inline_parts_cannot_end_early() {
 fn the_round_trip_works_and_tampering_shows() {
     let html = page(&site(&["one \"<&>'", "two\r\n"], vec![]));
     assert_eq!(made_here(html.as_bytes()), Some(vec![round(1, "one \"<&>'"), round(2, "two\r\n")]));
-    assert_eq!(made_here(html.replace("Download", "Upload").as_bytes()).is_some(), !html.contains("Download"));
+    let with_file = page(&site(&["one"], vec![asset("a.csv", b"a,b\n1,2\n")]));
+    assert!(with_file.contains("Download") && made_here(with_file.as_bytes()).is_some());
+    assert_eq!(made_here(with_file.replace("Download", "Upload").as_bytes()), None);
     assert_eq!(made_here(html.replacen("<h1>", "<h1 >", 1).as_bytes()), None);
 }
 
