@@ -10,10 +10,34 @@ pub fn number(word: &str) -> Option<usize> {
     NUMBERS.iter().position(|n| *n == word).or_else(|| word.replace(',', "").parse().ok())
 }
 
-/// Words as a person counts them: lone punctuation is none.
+/// Words as a person counts them: lone punctuation is none, nor the number of an item of a list, a comment, or what stands between two
+/// lines of dashes at the beginning for a program to read. A dash or a comma between two letters parts words.
 #[must_use]
 pub fn words(text: &str) -> usize {
-    text.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).count()
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let front = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).filter(|(front, _)| front.contains(':'));
+    let mut rest = front.map_or(text.as_str(), |(_, body)| body);
+    let mut shown = String::new();
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        shown.push_str(before);
+        rest = comment.split_once("-->").map_or("", |(_, after)| after);
+    }
+    shown.push_str(rest);
+    let unnumbered = |line: &str| -> usize {
+        let line = line.trim_start();
+        let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+        let item = line[digits..].strip_prefix(['.', ')']).filter(|after| (1..=3).contains(&digits) && after.starts_with(' '));
+        item.unwrap_or(line).split_whitespace().map(parts).sum()
+    };
+    shown.lines().map(unnumbered).sum()
+}
+
+/// How many words one word without blanks is: `Curious—Careful` is two.
+fn parts(word: &str) -> usize {
+    let has = |part: &&str| part.chars().any(char::is_alphanumeric);
+    let letters = |part: &str| part.chars().all(|c| !c.is_numeric());
+    let split: Vec<&str> = word.split(['—', '–', ',', ';']).filter(has).collect();
+    if split.iter().all(|p| letters(p)) && !word.contains("://") { split.len() } else { usize::from(has(&word)) }
 }
 
 /// How a range reads.

@@ -39,6 +39,12 @@ type Entities<'a> = HashMap<&'a str, &'a str>;
 /// What is wrong, with the line.
 pub fn root(text: &str) -> Result<Root, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // XML 1.0, 2.2: no other control characters, not even as references.
+    if let Some((at, c)) =
+        text.char_indices().find(|(_, c)| *c < ' ' && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}'))
+    {
+        return Err(located(text, at as u64, &format!("the character U+{:04X}", u32::from(c))));
+    }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut document = Document::default();
@@ -82,6 +88,10 @@ struct Document {
     doctype: bool,
     /// Names and texts of what the DOCTYPE declares.
     entities: HashMap<String, String>,
+    /// Prefixes of namespaces, with how deep the element is that declares them.
+    prefixes: Vec<(usize, String)>,
+    /// The DOCTYPE gives elements attributes, a namespace perhaps.
+    has_defaults: bool,
 }
 
 impl Document {
@@ -100,6 +110,7 @@ impl Document {
             }
             Event::DocType(doctype) => {
                 self.doctype = true;
+                self.has_defaults = doctype.contains("<!ATTLIST");
                 self.entities = declared(doctype).into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
             }
             Event::Text(text) if self.open.is_empty() && !text.trim().is_empty() => return Err(self.outside()),
@@ -136,6 +147,11 @@ impl Document {
         }
         let binding = name.split_once(':').map_or_else(|| "xmlns".to_owned(), |(prefix, _)| format!("xmlns:{prefix}"));
         let mut svg_namespace = false;
+        let depth = self.open.len();
+        while self.prefixes.last().is_some_and(|(at, _)| *at >= depth) {
+            self.prefixes.pop();
+        }
+        let mut used: Vec<String> = name.split_once(':').map(|(prefix, _)| prefix.to_owned()).into_iter().collect();
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|e| match e {
                 AttrError::Duplicated(..) => wrong("an attribute is there twice".to_owned()),
@@ -144,6 +160,11 @@ impl Document {
             let (key, value) = (attribute.key.as_ref(), attribute.value.as_ref());
             if !is_name(key) {
                 return Err(wrong(format!("{key:?} is no name of an attribute")));
+            }
+            match key.split_once(':') {
+                Some(("xmlns", prefix)) => self.prefixes.push((depth, prefix.to_owned())),
+                Some((prefix, _)) => used.push(prefix.to_owned()),
+                None => {}
             }
             if value.contains('<') {
                 return Err(wrong(format!("the value of {key} has a bare <")));
@@ -156,6 +177,10 @@ impl Document {
                 let entity = value.strip_prefix('&').and_then(|v| v.strip_suffix(';'));
                 svg_namespace = entity.and_then(|e| self.entities.get(e)).map_or(value, String::as_str) == SVG;
             }
+        }
+        let unknown = |prefix: &&String| *prefix != "xml" && !self.has_defaults && !self.prefixes.iter().any(|(_, known)| known == *prefix);
+        if let Some(prefix) = used.iter().find(unknown) {
+            return Err(wrong(format!("the prefix {prefix} is not declared (xmlns:{prefix})")));
         }
         self.root.get_or_insert_with(|| Root { name: name.clone(), svg_namespace });
         Ok(name)
@@ -244,7 +269,7 @@ mod tests {
             "<?xml version='1.0'?>\n<!-- c --><!DOCTYPE svg PUBLIC \"x\" \"y\">\n<svg a='1 > 0' b=\"2\"><g>t &amp; &#65;</g><![CDATA[<&]]></svg>\n",
             "<!DOCTYPE a [<!ENTITY x 'y'>]><a></a>",
             "<!DOCTYPE a [<!-- <!ENTITY no '> --> <!ENTITY x '>'>\n<!ENTITY y SYSTEM \"u\">]><a b='&x;'>&x;&y;&#x1F600;</a>",
-            "<é-1 _x='1' x:y=''/>",
+            "<é-1 _x='1' xmlns:x='u' x:y=''/>",
         ] {
             assert!(root(text).is_ok(), "{text}: {:?}", root(text));
         }
@@ -282,11 +307,21 @@ mod tests {
     }
 
     #[test]
+    fn prefixes_are_declared() {
+        let link = "http://www.w3.org/1999/xlink";
+        assert!(root(&format!("<svg xmlns:xlink='{link}'><g><use xlink:href='#a' xml:space='preserve'/></g></svg>")).is_ok());
+        assert!(root("<!DOCTYPE svg [<!ATTLIST svg xmlns:x CDATA 'u'>]><svg><x:a/></svg>").is_ok());
+        let beside = format!("<svg>\n<g xmlns:xlink='{link}'/><use xlink:href='#a'/></svg>");
+        assert_eq!(root(&beside).unwrap_err(), "<use>: the prefix xlink is not declared (xmlns:xlink) (line 2)");
+        assert_eq!(root("<a>\n\u{7}</a>").unwrap_err(), "the character U+0007 (line 2)");
+    }
+
+    #[test]
     fn the_namespace_of_svg() {
         let space = |text: &str| root(text).map(|r| (r.is_svg(), r.svg_namespace)).unwrap();
         assert_eq!(space("<svg xmlns='http://www.w3.org/2000/svg'/>"), (true, true));
         assert_eq!(space("<s:svg xmlns:s='http://www.w3.org/2000/svg'/>"), (true, true));
-        assert_eq!(space("<s:svg xmlns='http://www.w3.org/2000/svg'/>"), (true, false));
+        assert_eq!(space("<s:svg xmlns='http://www.w3.org/2000/svg' xmlns:s='x'/>"), (true, false));
         assert_eq!(space("<svg><g xmlns='http://www.w3.org/2000/svg'/></svg>"), (true, false));
         assert_eq!(space("<html xmlns='http://www.w3.org/2000/svg'/>"), (false, true));
         // As Adobe Illustrator writes it.

@@ -96,6 +96,7 @@ fn values_as_playwright_takes_them() {
             ("js: 1n", "passed"),
             ("js: -Infinity", "passed"),
             ("js: document.querySelector('#h')", "passed"),
+            ("js: '\\ud83d'", "passed"),
             ("js: new Date(0)", "passed"),
             ("js: Promise.resolve(1)", "passed"),
             ("js: await Promise.resolve('x')", "passed"),

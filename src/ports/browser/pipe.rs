@@ -50,7 +50,7 @@ impl Pipe {
             let mut message = Vec::new();
             while next(&mut from, &mut message).is_ok_and(|n| n > 0) {
                 // What is no JSON was too long, or a fault of the browser's; the answer it was is then found missing.
-                if let Ok(value) = serde_json::from_slice(&message) {
+                if let Some(value) = parse(&message) {
                     waiting.fetch_add(message.len(), Ordering::Relaxed);
                     if into.send((message.len(), value)).is_err() {
                         return;
@@ -112,6 +112,38 @@ fn next(from: &mut impl BufRead, message: &mut Vec<u8>) -> std::io::Result<usize
     Ok(read)
 }
 
+/// A string of a page's may hold half a surrogate pair (`title[0]` of an emoji); JSON readers do not take the escape of one.
+fn parse(message: &[u8]) -> Option<Value> {
+    serde_json::from_slice(message).or_else(|_| serde_json::from_slice(&without_halves(message))).ok()
+}
+
+/// Escapes of half a pair become U+FFFD.
+fn without_halves(message: &[u8]) -> Vec<u8> {
+    let unit = |at: usize| {
+        let digits = message.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut out = Vec::with_capacity(message.len());
+    let mut at = 0;
+    while let Some(byte) = message.get(at) {
+        let (high, low) = (unit(at), unit(at + 6));
+        let taken = match (high, low) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.extend_from_slice(b"\\ufffd");
+                at += 6;
+                continue;
+            }
+            // The escape of a backslash is two.
+            _ if *byte == b'\\' => 2,
+            _ => 1,
+        };
+        out.extend_from_slice(message.get(at..at + taken).unwrap_or(&message[at..]));
+        at += taken;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +166,14 @@ mod tests {
         assert_eq!(pipe.receive(soon()).unwrap(), Some(json!({"id": 1})));
         assert_eq!(pipe.receive(soon()).unwrap(), Some(json!({"id": 2})));
         assert!(pipe.receive(soon()).is_err());
+    }
+
+    #[test]
+    fn half_a_pair_is_no_reason_to_lose_an_answer() {
+        let text = |json: &str| parse(json.as_bytes()).map(|v| v["v"].as_str().unwrap_or_default().to_owned());
+        assert_eq!(text(r#"{"v":"a\ud83db"}"#).as_deref(), Some("a\u{fffd}b"));
+        assert_eq!(text(r#"{"v":"\udc00\ud83d\ude80\ud83d"}"#).as_deref(), Some("\u{fffd}🚀\u{fffd}"));
+        assert_eq!(text(r#"{"v":"\\ud83d \ud83d"}"#).as_deref(), Some("\\ud83d \u{fffd}"));
+        assert_eq!(text(r#"{"v":"\ud83d"#), None);
     }
 }

@@ -43,10 +43,18 @@ impl Way {
 pub fn way(check: &Check, wanted: &Wanted<'_>, url: &str) -> Way {
     match check {
         Check::Js(code) => Way::Js { code: code.clone(), said: true },
-        Check::Text(text) if is_expression(text) => Way::Js { code: text.trim().to_owned(), said: false },
+        Check::Text(text) if is_expression(unfenced(text)) => Way::Js { code: unfenced(text).to_owned(), said: false },
         Check::Text(text) => plain(text, wanted, url),
         Check::Other(_) => Way::Person,
     }
+}
+
+/// Without the backticks, one or three and a language, in which Markdown sets code.
+fn unfenced(text: &str) -> &str {
+    let text = text.trim();
+    let inside = |mark: &str| text.strip_prefix(mark)?.strip_suffix(mark).filter(|inside| !inside.contains('`'));
+    let code = inside("```").map(|code| ["javascript", "js"].iter().find_map(|l| code.strip_prefix(l)).unwrap_or(code));
+    code.or_else(|| inside("`")).unwrap_or(text).trim()
 }
 
 /// Plain language.
@@ -113,7 +121,8 @@ const SIGNS: [&str; 22] = [
 /// Whether a text is JavaScript. In English two words stand side by side, in JavaScript only where one is a keyword.
 #[must_use]
 pub fn is_expression(text: &str) -> bool {
-    let bare = code::bare(text.trim());
+    let bare = without_comments(&code::bare(text.trim()));
+    let bare = bare.trim();
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
     let calls = bare.find('(').is_some_and(|at| at > 0 && bare[..at].chars().all(|c| word(c) || c == '.') && bare.ends_with(')'));
     if !calls && !SIGNS.iter().any(|sign| bare.contains(sign)) {
@@ -129,6 +138,20 @@ pub fn is_expression(text: &str) -> bool {
         last = Some(end);
     }
     true
+}
+
+/// Code whose literals are empty already, without its comments.
+fn without_comments(bare: &str) -> String {
+    let mut out = String::new();
+    let mut rest = bare;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        out.push_str(before);
+        out.push(' ');
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    out.push_str(rest);
+    // Behind a colon or in a regular expression it is none, and a comment says nothing here anyway.
+    out.lines().map(|line| line.split(" //").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 /// "Page displays the captcha URL passed at ?url=…": the page is given the address of an attachment, and must show it.
@@ -187,6 +210,10 @@ mod tests {
             "calculate('1 + 2') === 3",
             "await fetch('data.json').then(r => r.ok)",
             "document.querySelectorAll('li').length >= 1 && 'x' in window",
+            "document.querySelector('h1') !== null // has a heading",
+            "document.querySelector('h1') /* the heading of it */ !== null",
+            unfenced("`document.title === 'a b'`"),
+            unfenced("```js\ndocument.title === 'a b'\n```"),
         ] {
             assert!(is_expression(text), "{text}");
         }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::claims::{Claim, Format, How, Wants};
+use super::claims::{Claim, Format, Wants};
 use super::evidence::has_word;
+use super::html;
+use super::table::{columns, same_rows, stray_quote, unmarked};
 use crate::stages::count;
 use crate::stages::generate::is_mit;
 use crate::stages::json::{self, Seen};
@@ -13,6 +15,7 @@ use crate::stages::sheet;
 use crate::stages::task::{Source, Task};
 use crate::stages::xml;
 use crate::text::cut;
+use crate::text::percent_decoded;
 use crate::values::RelPath;
 
 type Files<'a> = BTreeMap<RelPath, &'a [u8]>;
@@ -81,7 +84,7 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
         Claim::Key { file, path, wants } => key(file, get(files, file)?, path, wants),
         Claim::OnlyKeys { file, names } => only_keys(file, get(files, file)?, names),
         Claim::Links { file, to } => {
-            let page = String::from_utf8_lossy(get(files, file)?);
+            let page = html::live(&String::from_utf8_lossy(get(files, file)?));
             let missing: Vec<&str> = to.iter().map(String::as_str).filter(|name| !links(&page, name)).collect();
             // The end of a longer address, or of one that a script puts together, may be a link to the file; "README" is README.md.
             let unknown = |name: &&str| {
@@ -98,14 +101,19 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             let count = count::words(&String::from_utf8_lossy(get(files, file)?));
             if range.contains(&count) { Ok(()) } else { failed(format!("{file} has {count} words, not {}", count::told(range))) }
         }
-        Claim::Contains { file, text, word } => match holds(&String::from_utf8_lossy(get(files, file)?), text, *word) {
-            Some(true) => Ok(()),
-            Some(false) => failed(format!("{file} does not contain {text:?}")),
-            None => Err(None),
-        },
+        Claim::Contains { file, text, word } => {
+            let content = String::from_utf8_lossy(get(files, file)?);
+            let held = if html::is_page(file) { page_holds(&content, text, *word, files) } else { holds(&content, text, *word) };
+            match held {
+                Some(true) => Ok(()),
+                Some(false) => failed(format!("{file} does not contain {text:?}")),
+                None => Err(None),
+            }
+        }
         Claim::Lacks { file, text, word } => {
             let content = String::from_utf8_lossy(get(files, file)?);
-            match holds(&content, text, *word) {
+            let held = if html::is_page(file) { page_shows(&content, text, *word) } else { holds(&content, text, *word) };
+            match held {
                 Some(true) => {
                     let line = content.lines().position(|line| line.contains(text.as_str()));
                     let place = line.map(|n| format!(" in line {}", n + 1)).unwrap_or_default();
@@ -133,6 +141,32 @@ fn holds(content: &str, text: &str, word: bool) -> Option<bool> {
         !word || !content[..at].ends_with(char::is_alphanumeric) && !content[end..].starts_with(char::is_alphanumeric)
     };
     if content.match_indices(text.as_str()).any(bounded) { None } else { Some(false) }
+}
+
+/// Whether a page has a text: in its source, or as it is read. `None` too where a script may put it there.
+fn page_holds(content: &str, text: &str, word: bool, files: &Files<'_>) -> Option<bool> {
+    let sides = [html::uncommented(content), html::visible(content)].map(|side| holds(&side, text, word));
+    if sides.contains(&Some(true)) {
+        return Some(true);
+    }
+    let by_script = || {
+        let is_script = |path: &RelPath| [".js", ".mjs", ".json"].iter().any(|end| path.as_str().ends_with(end));
+        files.iter().any(|(path, bytes)| is_script(path) && memchr::memmem::find(bytes, text.as_bytes()).is_some())
+    };
+    if sides.contains(&None) || by_script() { None } else { Some(false) }
+}
+
+/// As [`page_holds`], where the text is not wanted: plain words that only a script has may never be shown.
+fn page_shows(content: &str, text: &str, word: bool) -> Option<bool> {
+    let (source, seen) = (holds(&html::uncommented(content), text, word), holds(&html::visible(content), text, word));
+    let plain = text.chars().all(|c| c.is_alphanumeric() || c == ' ');
+    match (source, seen) {
+        (_, Some(true)) => Some(true),
+        (Some(true), _) if plain && !html::attributes(content).any(|value| value.contains(text)) => None,
+        (Some(true), _) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
 }
 
 /// A line of Markdown with marks of a heading, or one that says nothing else. Undecided where the text is only in a sentence.
@@ -169,11 +203,6 @@ fn get<'a>(files: &Files<'a>, name: &str) -> Result<&'a [u8], Option<String>> {
     })
 }
 
-/// Without the byte-order mark that editors on Windows write: readers of JSON and CSV skip it.
-fn unmarked(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
-}
-
 fn utf8<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, String> {
     std::str::from_utf8(unmarked(bytes)).map_err(|_| format!("{file} is not UTF-8"))
 }
@@ -185,11 +214,17 @@ fn valid(file: &str, bytes: &[u8], format: Format) -> Result<(), String> {
         Format::Json => json::valid(text?).map_err(|e| format!("{file} is not valid JSON: {e}")),
         Format::Xml => xml::root(text?).map(drop).map_err(|e| format!("{file} is not well-formed: {e}")),
         Format::Svg => match xml::root(text?) {
-            Ok(root) if root.is_svg() => Ok(()),
+            Ok(root) if root.is_svg() && root.svg_namespace => Ok(()),
+            Ok(root) if root.is_svg() => {
+                Err(format!("{file} is not in the namespace of SVG: xmlns=\"http://www.w3.org/2000/svg\" is missing"))
+            }
             Ok(root) => Err(format!("{file} is no SVG: its root is <{}>", root.name)),
             Err(e) => Err(format!("{file} is not a valid SVG: {e}")),
         },
         Format::Csv => {
+            if let Some(line) = stray_quote(text?) {
+                return Err(format!("{file} is not valid CSV: text beside a quotation in line {line}"));
+            }
             let mut rows = 0;
             for record in csv::ReaderBuilder::new().has_headers(false).from_reader(bytes).records() {
                 record.map_err(|e| format!("{file} is not valid CSV: {e}"))?;
@@ -197,41 +232,6 @@ fn valid(file: &str, bytes: &[u8], format: Format) -> Result<(), String> {
             }
             if rows == 0 { Err(format!("{file} is empty")) } else { Ok(()) }
         }
-    }
-}
-
-/// Whether two tables have the same cells; numbers count by value, and a date with or without its midnight is the same.
-fn same_rows(file: &str, bytes: &[u8], wanted: &str) -> Result<(), String> {
-    let rows = |bytes: &[u8]| -> Vec<csv::StringRecord> {
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(unmarked(bytes)).into_records().flatten().collect()
-    };
-    let (here, there) = (rows(bytes), rows(wanted.as_bytes()));
-    let number = |cell: &str| cell.trim().parse::<f64>().ok();
-    let same = |a: &str, b: &str| match (number(a), number(b)) {
-        (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(1.0),
-        _ => a.trim().trim_end_matches(" 00:00:00").eq_ignore_ascii_case(b.trim().trim_end_matches(" 00:00:00")),
-    };
-    for (n, (a, b)) in here.iter().zip(&there).enumerate() {
-        if a.len() != b.len() || !a.iter().zip(b).all(|(a, b)| same(a, b)) {
-            let line = |r: &csv::StringRecord| cut(&r.iter().collect::<Vec<_>>().join(","), 60);
-            return Err(format!("{file} differs in row {}: {:?}, and the sheet has {:?}", n + 1, line(a), line(b)));
-        }
-    }
-    if here.len() == there.len() { Ok(()) } else { Err(format!("{file} has {} rows, the sheet {}", here.len(), there.len())) }
-}
-
-fn columns(file: &str, bytes: &[u8], names: &[String], how: How) -> Result<(), Option<String>> {
-    let delimiter = if file.to_ascii_lowercase().ends_with(".tsv") { b'\t' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(unmarked(bytes));
-    let there = reader.headers().map_err(|e| Some(format!("{file} is not valid CSV: {e}")))?;
-    let missing: Vec<&str> = names.iter().map(String::as_str).filter(|n| !there.iter().any(|h| h.trim() == *n)).collect();
-    let other = there.iter().find(|h| how == How::All && !names.iter().any(|n| n == h.trim()));
-    match (missing.as_slice(), other) {
-        ([], None) => Ok(()),
-        ([], Some(other)) => Err(Some(format!("{file} has another column, {other:?}"))),
-        // "Name" for "name": people differ on that.
-        (missing, _) if how == How::Perhaps || missing.iter().all(|n| there.iter().any(|h| h.trim().eq_ignore_ascii_case(n))) => Err(None),
-        (missing, _) => Err(Some(format!("{file} has no column {}", missing.join(", ")))),
     }
 }
 
@@ -342,10 +342,24 @@ fn only_keys(file: &str, bytes: &[u8], names: &[String]) -> Result<(), Option<St
 
 /// Whether the source of a page has the path in quotes, as an attribute or a string has it.
 fn links(page: &str, name: &str) -> bool {
+    let coded = |name: &str| {
+        page.contains('%') && html::attributes(page).any(|v| v.contains('%') && percent_decoded(v).trim_start_matches("./") == name)
+    };
+    if coded(name) {
+        return true;
+    }
+    // `data-href` is for scripts to make what they like of.
+    let is_data = |before: &str| {
+        let name = before.trim_end_matches(['"', '\'']).strip_suffix('=').map(|b| b.rsplit(char::is_whitespace).next().unwrap_or_default());
+        name.is_some_and(|name| name.starts_with("data-"))
+    };
     let unquoted = [format!("href={name}>"), format!("href={name} ")];
     page.match_indices(name).any(|(at, _)| {
         let (before, after) = (&page[..at], &page[at + name.len()..]);
         let before = before.strip_suffix("./").or_else(|| before.strip_suffix('/')).unwrap_or(before);
+        if is_data(before) {
+            return false;
+        }
         // Markdown: "[text](a.txt)", "<a.txt>".
         let markdown = before.ends_with("](") && after.starts_with([')', '#', '?', ' ']);
         markdown || before.ends_with(['"', '\'', '`']) && after.starts_with(['"', '\'', '`', '#', '?'])

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(second("b.click()", Some(&refused)), Second::MayAct);
         let waits = answer(json!({"type": "object", "subtype": "promise", "objectId": "1"}));
         let thenable = answer(json!({"type": "object", "className": "Object", "objectId": "2"}));
-        assert_eq!(second("$.get('a')", Some(&thenable)), Second::MayAct);
+        assert_eq!(second("load('a')", Some(&thenable)), Second::MayAct);
         assert_eq!(second("await fetch('a').then(r => r.ok)", Some(&waits)), Second::Reads);
         assert_eq!(second("b.click()", None), Second::MayAct);
         assert_eq!(second("document.title", None), Second::Reads);

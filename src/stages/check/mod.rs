@@ -13,8 +13,10 @@ mod code;
 mod evidence;
 mod files;
 mod harmless;
+mod html;
 mod page;
 mod serve;
+mod table;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -10,12 +10,21 @@ pub fn mit(repo: &str, started_at: u64) -> String {
     format!("MIT License\n\nCopyright (c) {year} The {repo} authors\n\n{TERMS}")
 }
 
-/// Whether a file is the MIT licence, however its lines are broken and its quotes are drawn.
+/// Whether a file is the MIT licence, however its lines are broken and its quotes are drawn: grant, condition and disclaimer are
+/// there, and nothing that is known to change them (MIT-0 lacks the condition, others add some).
 #[must_use]
 pub fn is_mit(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text).to_lowercase().replace(['“', '”'], "\"");
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.contains("is hereby granted, free of charge") && text.contains("the software is provided \"as is\"")
+    let squeezed = |text: &str| {
+        let text = text.to_lowercase().replace(['“', '”'], "\"");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let text = squeezed(&String::from_utf8_lossy(text));
+    let has = |part: &str| text.contains(part);
+    TERMS.split("\n\n").next().is_some_and(|grant| has(&squeezed(grant)))
+        && has("shall be included in all copies or substantial portions of the software")
+        && has("the software is provided \"as is\", without warranty of any kind")
+        && !has("commons clause")
+        && !has("shall be used for good, not evil")
 }
 
 /// The wording of the Open Source Initiative (opensource.org/license/mit).
@@ -48,6 +57,10 @@ mod tests {
         let text = mit("demo", 1_790_000_000);
         assert!(text.starts_with("MIT License\n\nCopyright (c) 2026 The demo authors\n") && is_mit(text.as_bytes()));
         assert!(!is_mit(b"MIT License"));
+        let without = |part: &str| is_mit(text.replace(part, "").as_bytes());
+        assert!(without("MIT License\n\n") && without("Copyright (c) 2026 The demo authors\n\n"));
+        assert!(!without("subject to the following conditions") && !without("substantial portions"));
+        assert!(!is_mit(format!("\"Commons Clause\" License Condition v1.0\n\n{text}").as_bytes()));
         // Some editors break the lines anew.
         let broken: Vec<&str> = text.split_whitespace().collect();
         assert!(is_mit(broken.join("\n").as_bytes()) && is_mit(broken.join(" ").replace("\"AS IS\"", "“AS IS”").as_bytes()));

@@ -44,13 +44,21 @@ const VERBS: [(Verb, &str); 7] = [
     (Verb::Parse, "parses parse validates validate"),
 ];
 const MODAL: &str = "must should shall can will";
+/// What may be, need not be, or is not said of all: no verdict follows.
+const OPEN: &str = "needn't can could may might";
 const NEGATED: &str = "doesn't don't isn't aren't mustn't shouldn't cannot hasn't";
 
 /// Whether it is denied, the verb, and the rest: "must not contain x" → (true, contain, x).
 pub fn verb<'t, 'a>(all: &'t [Token<'a>]) -> Option<(bool, Verb, &'t [Token<'a>])> {
     let (mut negative, mut rest) = (false, all);
-    let mut found = None;
+    let (mut found, mut needed) = (None, false);
     while let [first, after @ ..] = rest {
+        // "can be parsed" is what validity is.
+        let able = first.is("can") && matches!(after, [be, p, ..] if be.is("be") && p.is("parsed loaded read"));
+        if found.is_none() && first.is(OPEN) && !able && !after.first().is_some_and(|t| t.is("not")) {
+            return None;
+        }
+        needed |= found.is_none() && first.is("need needs") || negative && first.is("both all");
         if first.is("not never") {
             negative = true;
         } else if first.is(NEGATED) {
@@ -60,10 +68,14 @@ pub fn verb<'t, 'a>(all: &'t [Token<'a>]) -> Option<(bool, Verb, &'t [Token<'a>]
             }
         } else if let (None, Some((verb, _))) = (found, VERBS.iter().find(|(_, words)| first.is(words))) {
             found = Some(*verb);
-        } else if found.is_some() || !(first.is(MODAL) || first.is("does do needs need has to also all both")) {
+        } else if found.is_some() || !(first.is(MODAL) || first.is("can does do needs need has to also all both")) {
             break;
         }
         rest = after;
+    }
+    // "need not exist", "do not both exist", "does not contain both"
+    if negative && (needed || rest.first().is_some_and(|t| t.is("both all"))) {
+        return None;
     }
     match (found, rest) {
         // "has no", "contains no"

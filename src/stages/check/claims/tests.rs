@@ -8,8 +8,6 @@ use crate::stages::required::Wanted;
 use crate::stages::task::Task;
 use crate::values::RelPath;
 
-const MIT: &str = "MIT License\n\nPermission is hereby granted, free\nof charge, to …\nTHE SOFTWARE IS PROVIDED \"AS IS\"";
-
 /// Verdict on a text: `Ok(true)` passed, `Ok(false)` failed, `Err` not for files.
 fn verdict(text: &str, brief: &str, files: &[(&str, &str)]) -> Result<bool, ()> {
     let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": [{"name": "uid.txt", "url": "data:,4711"}]});
@@ -21,12 +19,13 @@ fn verdict(text: &str, brief: &str, files: &[(&str, &str)]) -> Result<bool, ()> 
 
 #[test]
 fn what_files_decide() {
+    let license = crate::stages::generate::mit("x", 0);
     let brief = "Publish:\n- a.txt: x\n- b.json: y\n- index.html: links to all the above\n- LICENSE: MIT\n- uid.txt: as-is\nDo not commit result.json";
     let files = [
         ("a.txt", "one two — three."),
         ("b.json", r#"{"entityName":"Biogen Inc.","max":{"val":3,"fy":"2021"},"lat":1.5}"#),
         ("index.html", "<a href='a.txt'>a</a> <a href=\"./b.json\">b</a> <p id=x>revenew</p>"),
-        ("LICENSE", MIT),
+        ("LICENSE", license.as_str()),
         ("uid.txt", "4711"),
         ("pelican.svg", "<?xml version=\"1.0\"?><svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"),
         ("bad.svg", "<svg><g></svg>"),
@@ -91,6 +90,7 @@ fn what_only_a_person_can_tell() {
 /// The same thing said in many ways. All of it is true of these files.
 #[test]
 fn said_in_many_ways() {
+    let license = crate::stages::generate::mit("x", 0);
     let brief = "Make:\n- a.txt\n- about.md\n- data.json\n- uid.txt as is";
     let long = vec!["word"; 350].join(" ");
     let page = "<title>T</title><a href='a.txt'>a</a><a href='data.json'>d</a><a href='about.md'>b</a><a href='uid.txt'>u</a>";
@@ -102,7 +102,7 @@ fn said_in_many_ways() {
         ("p.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>"),
         ("f.xml", "<a/>"),
         ("t.csv", "a,b\n1,2\n"),
-        ("LICENSE", MIT),
+        ("LICENSE", license.as_str()),
         ("README.md", "# Title\n\n## Setup\n\n## Usage\n\nMIT"),
         ("list.json", concat!("\u{feff}", r#"{"items":[{"id":1},{"id":2}],"some":[{"id":1},{}],"a.b":"Alice","o":{"c":2.0},"none":[]}"#)),
         ("mark.csv", "\u{feff}a,b\n1,2\n"),
@@ -176,4 +176,36 @@ fn what_is_there_leaves_it_open() {
     ] {
         assert_eq!(verdict(text, "b", &files), Err(()), "{text}");
     }
+}
+
+/// What a person sees of a page, of a list, of a table.
+#[test]
+fn as_a_person_sees_it() {
+    for (text, file, content, expected) in [
+        ("index.html contains \"Tom & Jerry\"", "index.html", "<p>Tom &amp; Jerry</p>", Ok(true)),
+        ("index.html contains the text \"Hello World\"", "index.html", "<p><b>Hello</b> World</p>", Ok(true)),
+        ("index.html contains the text \"Hello World\"", "index.html", "<!-- Hello World --><p>x</p>", Ok(false)),
+        ("index.html does not contain the text \"undefined\"", "index.html", "<script>typeof q === 'undefined'</script>", Err(())),
+        ("index.html does not contain \"undefined\"", "index.html", "<p>undefined</p>", Ok(false)),
+        ("index.html does not contain \"eval(\"", "index.html", "<script>eval('1')</script>", Ok(false)),
+        ("index.html does not contain \"TODO\"", "index.html", "<p>done</p>", Ok(true)),
+        ("index.html links to a.txt", "index.html", "<!-- <a href=\"a.txt\">x</a> -->", Ok(false)),
+        ("index.html links to a.txt", "index.html", "<a data-href=\"a.txt\">x</a>", Ok(false)),
+        ("index.html links to a.txt", "index.html", "<template><a href=\"a.txt\">x</a></template>", Ok(false)),
+        ("index.html links to a.txt", "index.html", "<a href=\"%61.txt\">x</a>", Ok(true)),
+        ("index.html links to a.txt", "index.html", "<script>link.href = \"a.txt\"</script>", Ok(true)),
+        ("about.md contains exactly three words", "about.md", "1. Curious\n2. Careful\n3. Kind", Ok(true)),
+        ("about.md contains exactly three words", "about.md", "Curious—Careful—Kind", Ok(true)),
+        ("about.md contains exactly three words", "about.md", "Curious,Careful,Kind", Ok(true)),
+        ("about.md contains exactly three words", "about.md", "---\ntitle: x\n---\nCurious Careful Kind <!-- three -->", Ok(true)),
+        ("about.md contains exactly three words", "about.md", "and/or 3,000 e.g.", Ok(true)),
+        ("p.svg is valid SVG", "p.svg", "<svg/>", Ok(false)),
+        ("p.svg is valid SVG", "p.svg", "<svg xmlns='http://www.w3.org/2000/svg'><use xlink:href='#a'/></svg>", Ok(false)),
+        ("t.csv is valid CSV", "t.csv", "a,b\n\"x\"y,2\n", Ok(false)),
+        ("t.csv is valid CSV", "t.csv", "a,b\r\n\"x, \"\"y\"\"\n\",5\"\r\n", Ok(true)),
+    ] {
+        assert_eq!(verdict(text, "b", &[(file, content)]), expected, "{text}: {content}");
+    }
+    let by_script = [("index.html", "<script src=a.js></script>"), ("a.js", "document.body.textContent = 'Hello World'")];
+    assert_eq!(verdict("index.html contains \"Hello World\"", "b", &by_script), Err(()));
 }
