@@ -546,6 +546,23 @@ fn slow_checks_are_not_taken_for_a_blocked_page() {
     assert!(document["checks"][1]["detail"].as_str().unwrap().contains("nearest: #id"), "{document:#}");
 }
 
+/// A directory of one's own may hold the attachment that the task wants corrected; any other is published as it was given.
+#[test]
+fn an_attachment_that_the_site_has_corrected() {
+    let bench = Bench::new();
+    let script = data_uri("text/x-python", b"revenew = 1\n");
+    let given = data_uri("text/plain", b"10663");
+    let with = json!({
+        "brief": "Commit execute.py after fixing the non-trivial error in it. Commit uid.txt as-is.",
+        "attachments": [{"name": "execute.py", "url": script}, {"name": "uid.txt", "url": given}],
+        "checks": ["execute.py does not contain \"revenew\"", "uid.txt matches the attached uid.txt"],
+    });
+    let ran = check(&bench, &[("execute.py", "revenue = 1\n"), ("uid.txt", "10664"), ("index.html", "<title>t</title>")], with, &[]);
+    let seen: Vec<(String, String)> = ran.json()["checks"].as_array().unwrap().iter().map(verdict).collect();
+    assert!(seen.iter().all(|(_, status)| status == "passed"), "{seen:?}");
+    assert!(ran.stderr.contains("uid.txt is not the attachment") && !ran.stderr.contains("execute.py is not"), "{}", ran.stderr);
+}
+
 #[test]
 fn without_a_browser() {
     let bench = Bench::new();

@@ -3,6 +3,7 @@
 //! Whatever makes the files, the rest is the same for all: attachments byte for byte where the task names them, a complete
 //! LICENSE, a README that knows every round, `.nojekyll`. Attachments are never altered and win over everything else.
 
+mod attached;
 mod download;
 mod license;
 pub mod llm;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::attached::{Placed, to_change};
 pub use self::license::{is_mit, mit};
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
@@ -148,15 +150,6 @@ impl App {
     }
 }
 
-/// An attachment in its place.
-struct Attached<'a> {
-    media_type: &'a str,
-    bytes: &'a [u8],
-    /// The task holds the bytes, so they need not be stored.
-    in_task: bool,
-}
-
-type Placed<'a> = BTreeMap<RelPath, Attached<'a>>;
 type Made = BTreeMap<RelPath, (Origin, Vec<u8>)>;
 
 /// What the stage needs to know beside the task.
@@ -189,10 +182,22 @@ struct How {
 /// `--no-fallback`, `usage` for a `--site` that cannot be published, `git_failed`.
 pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
     let downloaded = download::attachments(world, task)?;
-    let attachments = placed(task, &downloaded)?;
+    let attachments = attached::placed(task, |_, n| downloaded.get(n)?.as_deref())?;
     if let Some(dir) = &options.site {
         let files = site::read(dir)?;
-        let how = How { generator: Generator::by(Kind::Site), site: Some(site::digest(&files)), deleted: vec![] };
+        let mut generator = Generator::by(Kind::Site);
+        let other =
+            |path: &&RelPath| attachments.get(*path).zip(files.get(*path)).is_some_and(|(given, own)| given.bytes != own.as_slice());
+        let changed = to_change(task, &attachments);
+        for path in attachments.keys().filter(other) {
+            // Corrected, as the task wants it; anything else is published as it was given.
+            if changed.contains(path) {
+                generator.changed_attachments.push(path.to_string());
+            } else {
+                world.progress.warn(&format!("--site {}: {path} is not the attachment, which takes its place", dir.display()));
+            }
+        }
+        let how = How { generator, site: Some(site::digest(&files)), deleted: vec![] };
         let made = files.into_iter().map(|(path, bytes)| (path, (Origin::Site, bytes))).collect();
         return finish(world, task, brief, attachments, made, how);
     }
@@ -228,20 +233,7 @@ pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> 
 pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<String> {
     let downloaded = download::attachments(world, task)?;
     let model = options.model.clone().unwrap_or_default();
-    model::prompt(world, task, &model, brief, &placed(task, &downloaded)?)
-}
-
-fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Placed<'a>> {
-    let mut attachments = Placed::new();
-    for ((path, attachment), downloaded) in place::paths(task)?.iter().zip(&task.attachments).zip(downloaded) {
-        let (bytes, in_task) = match (&attachment.source, downloaded) {
-            (Source::Bytes(bytes), _) => (bytes.as_slice(), true),
-            (Source::Https(_), Some(bytes)) => (bytes.as_slice(), false),
-            (Source::Https(_), None) => continue,
-        };
-        attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
-    }
-    Ok(attachments)
+    model::prompt(world, task, &model, brief, &attached::placed(task, |_, n| downloaded.get(n)?.as_deref())?)
 }
 
 /// The same app on other ground: what was made stays, LICENSE and README are brought in line with what is there now.
@@ -250,14 +242,7 @@ fn placed<'a>(task: &'a Task, downloaded: &'a [Option<Vec<u8>>]) -> Result<Place
 /// `invalid_task`, `git_failed`.
 pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<App> {
     let origins: BTreeMap<&str, Origin> = app.record.files.iter().map(|f| (f.path.as_str(), f.origin)).collect();
-    let mut attachments = Placed::new();
-    for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
-        let (bytes, in_task) = match &attachment.source {
-            Source::Bytes(bytes) => (bytes.as_slice(), true),
-            Source::Https(_) => (app.stored.get(path).map(Vec::as_slice).unwrap_or_default(), false),
-        };
-        attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
-    }
+    let attachments = attached::placed(task, |path, _| Some(app.stored.get(path).map(Vec::as_slice).unwrap_or_default()))?;
     let remade = |path: &RelPath, origin| origin == Origin::Attachment || origin == Origin::Tool && is_tool_file(path.as_str());
     let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !remade(path, **o)).copied();
     let made: Made = app.stored.iter().filter_map(|(path, bytes)| Some((path.clone(), (by_us(path)?, bytes.clone())))).collect();

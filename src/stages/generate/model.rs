@@ -1,10 +1,10 @@
 //! Between this stage and the language model: what the model is given, and what becomes of what it gives.
 
+use super::attached::{Attached, Placed, to_change};
 use super::llm::{self, Context, Earlier, Model, Outcome, Shown};
-use super::{Brief, Generator, Kind, Made, Origin, Placed, template};
+use super::{Brief, Generator, Kind, Made, Origin, template};
 use crate::error::Result;
 use crate::ports::World;
-use crate::stages::required;
 use crate::stages::task::Task;
 use crate::values::RelPath;
 
@@ -51,20 +51,12 @@ fn context<'a>(
     brief: &'a Brief<'_>,
     attachments: &'a Placed<'_>,
 ) -> Result<Context<'a>> {
-    let changed = required::to_change(task, task.attachments.iter().map(|a| &a.name));
-    // It stands where it is called so or, unless it stands there, among the assets.
-    let is_changed = |path: &RelPath| {
-        changed.contains(path)
-            || path
-                .as_str()
-                .strip_prefix("assets/")
-                .is_some_and(|name| changed.iter().any(|c| c.as_str() == name) && !attachments.keys().any(|p| p.as_str() == name))
-    };
-    let shown = |(path, a): (&'a RelPath, &'a super::Attached<'_>)| Shown {
+    let changed = to_change(task, attachments);
+    let shown = |(path, a): (&'a RelPath, &'a Attached<'_>)| Shown {
         path,
         media_type: a.media_type,
         bytes: a.bytes,
-        to_change: is_changed(path),
+        to_change: changed.contains(path),
     };
     let (earlier, template_page) = earlier(world, task, brief)?;
     Ok(Context {
