@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::text::cut;
 
 /// How many of each kind are kept; a page can say more than anybody wants to read.
@@ -115,6 +117,32 @@ impl Record {
     #[must_use]
     pub fn failed_requests(&self) -> Vec<String> {
         self.failures.values().map(Failure::told).collect()
+    }
+}
+
+/// A value of the page as one would write it.
+#[must_use]
+pub fn shown(value: &Value) -> String {
+    match &value["value"] {
+        Value::String(text) => text.clone(),
+        Value::Null => {
+            let text = value["unserializableValue"].as_str().or(value["description"].as_str());
+            text.or(value["subtype"].as_str()).or(value["type"].as_str()).unwrap_or_default().to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `TypeError: x is not a function (app.js:3)`.
+#[must_use]
+pub fn exception(details: &Value) -> String {
+    let thrown = &details["exception"];
+    let text = if thrown.is_object() { shown(thrown) } else { details["text"].as_str().unwrap_or_default().to_owned() };
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    let file = details["url"].as_str().and_then(|u| u.split(['?', '#']).next()?.rsplit('/').find(|p| !p.is_empty()));
+    match (file, details["lineNumber"].as_u64()) {
+        (Some(file), Some(line)) => format!("{first} ({file}:{})", line + 1),
+        _ => first,
     }
 }
 

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::record::{Failure, Record, Why};
+use super::record::{Failure, Record, Why, exception, shown};
 use super::session::{Browser, Incoming};
 use super::{ANSWER, address};
 
@@ -386,31 +386,5 @@ impl<'a> Tab<'a> {
         if address::parts(url).is_none_or(|(_, _, path)| path != "/favicon.ico") {
             self.record.fail(Failure { url: url.to_owned(), resource: resource.to_owned(), why, text: text.to_owned() });
         }
-    }
-}
-
-/// A value of the page as one would write it.
-#[must_use]
-pub fn shown(value: &Value) -> String {
-    match &value["value"] {
-        Value::String(text) => text.clone(),
-        Value::Null => {
-            let text = value["unserializableValue"].as_str().or(value["description"].as_str());
-            text.or(value["subtype"].as_str()).or(value["type"].as_str()).unwrap_or_default().to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
-/// `TypeError: x is not a function (app.js:3)`.
-#[must_use]
-pub fn exception(details: &Value) -> String {
-    let thrown = &details["exception"];
-    let text = if thrown.is_object() { shown(thrown) } else { details["text"].as_str().unwrap_or_default().to_owned() };
-    let first = text.lines().next().unwrap_or_default().to_owned();
-    let file = details["url"].as_str().and_then(|u| u.split(['?', '#']).next()?.rsplit('/').find(|p| !p.is_empty()));
-    match (file, details["lineNumber"].as_u64()) {
-        (Some(file), Some(line)) => format!("{first} ({file}:{})", line + 1),
-        _ => first,
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Deliberately absent: a work tree, an index, hooks, the user's configuration, and any credential of the user's.
 
+mod call;
 mod locks;
 mod objects;
 mod refusal;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use self::call::{Call, base_config, null_device};
 use self::objects::{copy_packs, next_blob, tree_entry, write_stream};
 use self::refusal::{is_race, refusal, rejection, without_progress};
 use super::askpass;
@@ -37,9 +38,6 @@ pub const OWN_LOCK: &str = "llmdeploy.lock";
 /// How often a repository is made that another process is making, too.
 const INIT_TRIES: u32 = 5;
 const BETWEEN_INITS: Duration = Duration::from_millis(50);
-
-/// A first object database command takes milliseconds; a slow disk gets this.
-const LOCAL_LIMIT: Duration = Duration::from_secs(120);
 
 pub struct Git {
     children: Children,
@@ -365,42 +363,4 @@ impl Git {
         self.progress.trace(&process::shown(&spec));
         process::run(&self.children, &spec, call.feed, call.listen).or_code(code)
     }
-}
-
-struct Call<'a> {
-    dir: Option<&'a Path>,
-    args: Vec<OsString>,
-    config: Vec<(&'static str, String)>,
-    /// Comes after the arguments, followed by its own.
-    remote: Option<(&'a Remote, Vec<OsString>)>,
-    limit: Duration,
-    feed: Option<Feed<'a>>,
-    listen: Option<Listen<'a>>,
-}
-
-impl Default for Call<'_> {
-    fn default() -> Self {
-        Self { dir: None, args: vec![], config: vec![], remote: None, limit: LOCAL_LIMIT, feed: None, listen: None }
-    }
-}
-
-/// An empty `credential.helper` first, so that nobody else's is asked or told.
-fn base_config() -> Vec<(&'static str, String)> {
-    [
-        ("credential.helper", ""),
-        ("core.hooksPath", null_device()),
-        ("core.askPass", ""),
-        ("core.autocrlf", "false"),
-        ("gc.auto", "0"),
-        ("maintenance.auto", "false"),
-        ("advice.pushUpdateRejected", "false"),
-        ("log.showSignature", "false"),
-        ("i18n.logOutputEncoding", "UTF-8"),
-    ]
-    .map(|(k, v)| (k, v.to_owned()))
-    .to_vec()
-}
-
-fn null_device() -> &'static str {
-    if cfg!(windows) { "NUL" } else { "/dev/null" }
 }

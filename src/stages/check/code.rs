@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ports::browser::tab::shown;
+use crate::ports::browser::record::shown;
 use crate::text::cut;
 
 /// How the code is written.
