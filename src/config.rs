@@ -1,4 +1,4 @@
-//! Flags, environment and `.env` become one [`Setup`]; the only reader of the environment.
+//! Flags, environment and `.env` become one [`Setup`]; the only reader of settings from it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::document::{CheckDocument, Failure};
-use super::{Goal, Setup, Walk, preview, step};
+use super::document::CheckDocument;
+use super::{Goal, Setup, Walk, part_of_the_way, preview, step, told};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
 use crate::journal::{briefs, files};
@@ -26,15 +26,9 @@ use crate::values::{FileSet, RelPath};
 #[must_use]
 pub fn check(setup: &Setup, task: &Task, live: bool) -> (CheckDocument, Option<Error>) {
     let mut document = CheckDocument { run: Some(task.id().to_string()), ..CheckDocument::default() };
-    let (stage, result) = match Walk::begin(setup, task, Goal::Check) {
-        Ok(mut walk) => {
-            let result = walk.check_only(live, &mut document);
-            (walk.stage, walk.note(result))
-        }
-        Err(e) => (Stage::Task, Err(e)),
-    };
-    let error = result.err();
-    document.error = error.as_ref().map(|e| Failure::of(e, Some(stage)));
+    let ended = part_of_the_way(setup, task, Goal::Check, |walk| walk.check_only(live, &mut document));
+    let (failure, error) = told(ended);
+    document.error = failure;
     (document, error)
 }
 

@@ -126,37 +126,47 @@ pub fn run(setup: &Setup, task: &Task, goal: Goal, begun: &dyn Fn()) -> (RunDocu
 #[must_use]
 pub fn commit(setup: &Setup, task: &Task) -> (CommitDocument, Option<Error>) {
     let mut document = CommitDocument { run: Some(task.id().to_string()), ..CommitDocument::default() };
-    let (stage, result) = match Walk::begin(setup, task, Goal::Commit) {
-        Ok(mut walk) => {
-            let result = walk.go().and_then(|()| {
-                document.git_dir = Some(walk.journal.git_dir().display().to_string());
-                let pushed = walk.journal.read::<Step<Push>>(step::PUSH)?.map(|p| p.value.sha);
-                let made = walk.journal.read::<Step<Commit>>(step::COMMIT)?.map(|c| c.value.sha);
-                document.commit_sha = pushed.or(made).map(String::from);
-                Ok(())
-            });
-            (walk.stage, walk.note(result))
-        }
-        Err(e) => (Stage::Task, Err(e)),
-    };
-    let error = result.err();
-    document.error = error.as_ref().map(|e| Failure::of(e, Some(stage)));
+    let ended = part_of_the_way(setup, task, Goal::Commit, |walk| {
+        walk.go()?;
+        document.git_dir = Some(walk.journal.git_dir().display().to_string());
+        let pushed = walk.journal.read::<Step<Push>>(step::PUSH)?.map(|p| p.value.sha);
+        let made = walk.journal.read::<Step<Commit>>(step::COMMIT)?.map(|c| c.value.sha);
+        document.commit_sha = pushed.or(made).map(String::from);
+        Ok(())
+    });
+    let (failure, error) = told(ended);
+    document.error = failure;
     (document, error)
+}
+
+/// A walk that does not mean to go to the end; what became of it is kept for `status`. The error comes with the stage it is of.
+fn part_of_the_way<'a>(
+    setup: &'a Setup,
+    task: &'a Task,
+    goal: Goal,
+    act: impl FnOnce(&mut Walk<'a>) -> Result<()>,
+) -> Result<(), (Stage, Error)> {
+    let mut walk = Walk::begin(setup, task, goal).map_err(|e| (Stage::Task, e))?;
+    let result = act(&mut walk);
+    walk.note(result).map_err(|e| (walk.stage, e))
+}
+
+/// For the document, and for the exit status.
+fn told(ended: Result<(), (Stage, Error)>) -> (Option<Failure>, Option<Error>) {
+    let (stage, error) = ended.err().unzip();
+    (error.as_ref().map(|e| Failure::of(e, stage)), error)
 }
 
 /// Makes the app and writes it to `dir`, `./<repository>` by default.
 #[must_use]
 pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocument, Option<Error>) {
     let mut document = GenerateDocument { run: Some(task.id().to_string()), ..GenerateDocument::default() };
-    let (stage, result) = match Walk::begin(setup, task, Goal::Generate) {
-        Ok(mut walk) => {
-            let result = walk.go().and_then(|()| walk.preview(dir, &mut document));
-            (walk.stage, walk.note(result))
-        }
-        Err(e) => (Stage::Task, Err(e)),
-    };
-    let error = result.err();
-    document.error = error.as_ref().map(|e| Failure::of(e, Some(stage)));
+    let ended = part_of_the_way(setup, task, Goal::Generate, |walk| {
+        walk.go()?;
+        walk.preview(dir, &mut document)
+    });
+    let (failure, error) = told(ended);
+    document.error = failure;
     (document, error)
 }
 
@@ -270,14 +280,15 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Keeps for `status` what became of a walk that did not mean to go to the end.
+    /// Keeps for `status` what became of a walk that did not mean to go to the end. Its own error comes before one of keeping it.
     fn note(&self, result: Result<()>) -> Result<()> {
         let mut document = identity(self.task);
-        outcome::fill(&self.journal, || checks::unjudged(self.task, false), &mut document)?;
-        conclude(&mut document, result.as_ref().err(), self.stage);
-        outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
-        self.let_go_of_refused(result.as_ref().err())?;
-        result
+        let noted = outcome::fill(&self.journal, || checks::unjudged(self.task, false), &mut document).and_then(|()| {
+            conclude(&mut document, result.as_ref().err(), self.stage);
+            outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
+            self.let_go_of_refused(result.as_ref().err())
+        });
+        result.and(noted)
     }
 
     fn go(&mut self) -> Result<()> {

@@ -428,7 +428,9 @@ fn endless_loops_and_floods() {
     if !browser() {
         return;
     }
-    hostile("loop", "<!doctype html><title>t</title><script>while (true) {}</script>", "document.title === 'x'");
+    let (document, _) = hostile("loop", "<!doctype html><title>t</title><script>while (true) {}</script>", "document.title === 'x'");
+    let told = document["page"]["exceptions"].to_string();
+    assert!(told.contains("did not come to an end"), "{told}");
     hostile(
         "later-loop",
         "<!doctype html><title>t</title><script>setTimeout(() => { while (true) {} }, 50)</script>",

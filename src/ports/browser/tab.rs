@@ -114,9 +114,9 @@ impl<'a> Tab<'a> {
         });
         tab.send("Emulation.setDeviceMetricsOverride", &metrics)?;
         let tree = match tab.call("Page.getFrameTree", &json!({}), ANSWER)? {
-            Ok(tree) => tree,
-            Err(e) if e == "no answer" => return Err(tab.browser.hung("Page.getFrameTree")),
-            Err(e) => return Err(anyhow!("the browser opens no page: {e}")),
+            Some(Ok(tree)) => tree,
+            None => return Err(tab.browser.hung("Page.getFrameTree")),
+            Some(Err(e)) => return Err(anyhow!("the browser opens no page: {e}")),
         };
         tree["frameTree"]["frame"]["id"].as_str().unwrap_or_default().clone_into(&mut tab.frame);
         Ok(tab)
@@ -163,19 +163,19 @@ impl<'a> Tab<'a> {
         self.answers.remove(&id)
     }
 
-    /// Waits for an answer of the page; it may be blocked, so that none in time is no failure of the browser.
+    /// Waits for an answer of the page; it may be blocked, so that none in time (`None`) is no failure of the browser.
     ///
     /// # Errors
     /// The browser has ended.
-    pub fn call(&mut self, method: &str, params: &Value, limit: Duration) -> anyhow::Result<Result<Value, String>> {
+    pub fn call(&mut self, method: &str, params: &Value, limit: Duration) -> anyhow::Result<Option<Result<Value, String>>> {
         let id = self.post(method, params)?;
         let until = Instant::now() + limit;
         loop {
             if let Some(answer) = self.take(id) {
-                return Ok(answer);
+                return Ok(Some(answer));
             }
             if self.record.gone.is_some() || !self.pump(until)? {
-                return Ok(Err("no answer".to_owned()));
+                return Ok(None);
             }
         }
     }

@@ -282,7 +282,7 @@ fn status_of(name: &str) -> Option<u16> {
 fn usage(value: &Value) -> Option<Usage> {
     let prompt_tokens = value["prompt_tokens"].as_u64()?;
     let completion_tokens = value["completion_tokens"].as_u64()?;
-    let total_tokens = value["total_tokens"].as_u64().unwrap_or(prompt_tokens + completion_tokens);
+    let total_tokens = value["total_tokens"].as_u64().unwrap_or_else(|| prompt_tokens.saturating_add(completion_tokens));
     Some(Usage { prompt_tokens, completion_tokens, total_tokens })
 }
 

@@ -50,7 +50,8 @@ const SCAN: &str = "(() => {
 /// The browser has ended.
 pub fn content(tab: &mut Tab<'_>, until: Instant) -> anyhow::Result<Content> {
     let asked = json!({"expression": SCAN, "returnByValue": true, "silent": true, "timeout": 1000});
-    let answer = tab.call("Runtime.evaluate", &asked, until.saturating_duration_since(Instant::now()))?.unwrap_or_default();
+    let answer =
+        tab.call("Runtime.evaluate", &asked, until.saturating_duration_since(Instant::now()))?.and_then(Result::ok).unwrap_or_default();
     let found: Value = answer["result"]["value"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let list = |key: &str| found[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
     Ok(Content { ids: list("ids"), links: list("links") })
@@ -72,7 +73,7 @@ pub fn screenshot(tab: &mut Tab<'_>, phone: bool, until: Instant) -> anyhow::Res
     tab.send("Emulation.setDeviceMetricsOverride", &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}))?;
     let left = until.saturating_duration_since(Instant::now());
     let picture = tab.call("Page.captureScreenshot", &json!({"format": "png", "optimizeForSpeed": true}), left)?;
-    Ok(picture.ok().and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
+    Ok(picture.and_then(Result::ok).and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
 }
 
 /// Ids that a check asks for and the document does not hold, each with the nearest that it does.

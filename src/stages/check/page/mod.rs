@@ -154,11 +154,11 @@ fn ask_watch(tab: &mut Tab<'_>, watch: &str, deadline: Instant) -> anyhow::Resul
     let expression = format!("globalThis[{watch:?}]?.()");
     let answer = tab.call("Runtime.evaluate", &json!({"expression": expression, "returnByValue": true}), limit)?;
     Ok(match answer {
-        Err(e) if e == "no answer" => None,
+        None => None,
         // Between two documents.
-        Err(_) => Some(0.0),
+        Some(Err(_)) => Some(0.0),
         // Where the watch is not there, there is no script of the page's either: an error page.
-        Ok(v) => Some(v["result"]["value"].as_f64().unwrap_or(f64::INFINITY)),
+        Some(Ok(v)) => Some(v["result"]["value"].as_f64().unwrap_or(f64::INFINITY)),
     })
 }
 
@@ -178,7 +178,7 @@ pub fn values(tab: &mut Tab<'_>, items: &[Item]) -> anyhow::Result<Vec<Option<St
             Some(subject) => {
                 let wanted = json!({"expression": format!("({subject}\n)"), "throwOnSideEffect": true, "timeout": 500, "silent": true});
                 let answer = tab.call("Runtime.evaluate", &wanted, until.saturating_duration_since(Instant::now()))?;
-                let value = answer.ok().filter(|a| a.get("exceptionDetails").is_none()).map(|a| code::told(&a["result"]));
+                let value = answer.and_then(Result::ok).filter(|a| a.get("exceptionDetails").is_none()).map(|a| code::told(&a["result"]));
                 value.map(|v| format!("{subject} is {v}"))
             }
             None => None,

@@ -30,7 +30,11 @@ pub(super) fn round(tab: &mut Tab<'_>, items: &mut [Item], deadline: Instant) ->
         }
         ask(tab, item, CODE_LIMIT)?;
         // It is cut at its limit, so that the page is free again soon after.
-        if tab.call("Runtime.evaluate", &json!({"expression": "0"}), Duration::from_millis(CODE_LIMIT + 500))?.is_err() {
+        if tab
+            .call("Runtime.evaluate", &json!({"expression": "0"}), Duration::from_millis(CODE_LIMIT + 500))?
+            .and_then(Result::ok)
+            .is_none()
+        {
             break;
         }
         collect(tab, items)?;
@@ -87,7 +91,7 @@ pub(super) fn one_by_one(tab: &mut Tab<'_>, items: &mut [Item], deadline: Instan
         let limit = Duration::from_millis(CODE_LIMIT + 500);
         // Two turns of the page's own: the first may come before the check goes on.
         let wait = json!({"expression": "new Promise(r => setTimeout(r))", "awaitPromise": true});
-        if tab.call("Runtime.evaluate", &wait, limit)?.is_err_and(|e| e == "no answer") {
+        if tab.call("Runtime.evaluate", &wait, limit)?.is_none() {
             tab.send("Runtime.terminateExecution", &json!({}))?;
             item.asked = None;
             item.state = State::Cut;

@@ -230,7 +230,7 @@ impl<'a> Calls<'a> {
         let Some(most) = self.model.max_tokens_total else { return Ok(()) };
         let spent = self.tally.borrow().spent;
         let prompt: u64 = request.iter().map(estimate_of).sum();
-        if spent + prompt < most {
+        if spent.saturating_add(prompt) < most {
             return Ok(());
         }
         Err(Stop::Failed(format!("--max-tokens-total {most}: {spent} tokens are spent, and the next request has about {prompt}")))
@@ -241,11 +241,11 @@ impl<'a> Calls<'a> {
         tally.model = Some(answer.model.clone());
         match answer.usage {
             Some(usage) => {
-                tally.spent += usage.total_tokens;
+                tally.spent = tally.spent.saturating_add(usage.total_tokens);
                 if let Some(sum) = &mut tally.usage {
-                    sum.prompt_tokens += usage.prompt_tokens;
-                    sum.completion_tokens += usage.completion_tokens;
-                    sum.total_tokens += usage.total_tokens;
+                    sum.prompt_tokens = sum.prompt_tokens.saturating_add(usage.prompt_tokens);
+                    sum.completion_tokens = sum.completion_tokens.saturating_add(usage.completion_tokens);
+                    sum.total_tokens = sum.total_tokens.saturating_add(usage.total_tokens);
                 }
             }
             None => {
