@@ -154,7 +154,7 @@ mod tests {
         let long = std::io::repeat(b'x').take(3 * LONGEST as u64);
         let from = (&b"\""[..]).chain(long).chain(&b"\"\0{\"id\":2}\0"[..]);
         let pipe = Pipe::open(std::io::sink(), from);
-        let next = pipe.receive(Instant::now() + Duration::from_mins(1)).unwrap().unwrap();
+        let next = pipe.receive(Instant::now() + Duration::from_secs(60)).unwrap().unwrap();
         assert_eq!(next.get("id"), Some(&json!(2)));
     }
 
