@@ -92,7 +92,8 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
             }
             // The end of a longer address, or of one that a script puts together, may be a link to the file; "README" is README.md.
             let unknown = |name: &&str| {
-                ["/", "}"].iter().any(|before| page.contains(&format!("{before}{name}"))) || !name.contains('.') && page.contains(*name)
+                is_in(&page, name) && ["/", "}"].iter().any(|before| page.contains(&format!("{before}{name}")))
+                    || !name.contains('.') && is_in(&page, name)
             };
             match missing.iter().find(|name| !unknown(name)) {
                 None if missing.is_empty() => Ok(()),
@@ -344,8 +345,16 @@ fn only_keys(file: &str, bytes: &[u8], names: &[String]) -> Result<(), Option<St
     found
 }
 
+/// Hundreds of names may be looked for in megabytes.
+fn is_in(page: &str, name: &str) -> bool {
+    memchr::memmem::find(page.as_bytes(), name.as_bytes()).is_some()
+}
+
 /// Whether the source of a page has the path in quotes, as an attribute or a string has it.
 fn links(page: &str, name: &str) -> bool {
+    if !is_in(page, name) {
+        return false;
+    }
     // `data-href` is for scripts to make what they like of.
     let is_data = |before: &str| {
         let name = before.trim_end_matches(['"', '\'']).strip_suffix('=').map(|b| b.rsplit(char::is_whitespace).next().unwrap_or_default());
