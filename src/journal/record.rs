@@ -183,7 +183,8 @@ impl Journal {
         for entry in fs::read_dir(&app).with_context(failed).or_code(Code::State)? {
             let entry = entry.with_context(failed).or_code(Code::State)?;
             if entry.file_name().to_str().is_none_or(|name| !wanted.contains(&name.to_owned())) {
-                fs::remove_file(entry.path()).with_context(failed).or_code(Code::State)?;
+                let path = entry.path();
+                if path.is_dir() { remove_dir(&path)? } else { fs::remove_file(&path).with_context(failed).or_code(Code::State)? }
             }
         }
         Ok(())
@@ -196,7 +197,9 @@ impl Journal {
     pub fn load_files(&self, digests: &BTreeMap<RelPath, String>) -> Result<FileSet> {
         let load = |path: &RelPath, digest: &String| {
             let file = self.dir.join("app").join(digest);
-            let bytes = fs::read(&file).with_context(|| format!("reading {path}, {}", file.display())).or_code(Code::State);
+            // Under its path: by a version that did not know digests for names.
+            let read = fs::read(&file).or_else(|e| fs::read(self.dir.join("app").join(path.as_str())).map_err(|_| e));
+            let bytes = read.with_context(|| format!("reading {path}, {}", file.display())).or_code(Code::State);
             match bytes {
                 Ok(bytes) if sha256_hex(&bytes) == *digest => Ok((path.clone(), bytes)),
                 Ok(_) => Err(Error::new(Code::State, format!("{path}, {}, is not what was recorded", file.display()))),
@@ -250,6 +253,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let journal = Journal { dir: dir.path().to_owned(), _lock: Lock::take(&dir.path().join("lock")).unwrap() };
         let ((old, old_digests), (new, new_digests)) = (files("old"), files("new"));
+        // As earlier versions kept them.
+        fs::create_dir_all(dir.path().join("app/a")).unwrap();
+        fs::write(dir.path().join("app/a/index.html"), "old").unwrap();
+        assert_eq!(journal.load_files(&old_digests).unwrap(), old);
         journal.store_files(&old).unwrap();
         journal.store_files(&new).unwrap();
         assert_eq!(journal.load_files(&old_digests).unwrap(), old);
