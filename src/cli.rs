@@ -50,7 +50,13 @@ pub struct Global {
     /// Show requests and git commands
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help = "Colour on standard error")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help = "Colour on standard error"
+    )]
     pub color: Color,
 }
 
@@ -158,13 +164,36 @@ pub struct Status {
     /// Task file, or - for standard input; left out: all runs
     #[arg(value_name = "TASK", conflicts_with = "email")]
     pub file: Option<PathBuf>,
-    #[arg(long, value_name = "E", requires = "task", help = "Of the run: who sent the task")]
+    #[arg(
+        long,
+        value_name = "E",
+        requires = "task",
+        help = "Of the run: who sent the task"
+    )]
     pub email: Option<String>,
-    #[arg(long, value_name = "T", requires = "email", help = "Of the run: the task's id")]
+    #[arg(
+        long,
+        value_name = "T",
+        requires = "email",
+        help = "Of the run: the task's id"
+    )]
     pub task: Option<String>,
-    #[arg(long, value_name = "N", requires = "email", default_value = "", hide_default_value = true, help = "Of the run: its nonce")]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "email",
+        default_value = "",
+        hide_default_value = true,
+        help = "Of the run: its nonce"
+    )]
     pub nonce: String,
-    #[arg(long, value_name = "R", requires = "email", default_value_t = 1, help = "Of the run: its round")]
+    #[arg(
+        long,
+        value_name = "R",
+        requires = "email",
+        default_value_t = 1,
+        help = "Of the run: its round"
+    )]
     pub round: u64,
     /// Write the dashboard, a page of its own, to FILE
     #[arg(long, value_name = "FILE")]
@@ -205,7 +234,12 @@ pub struct Walk {
     #[arg(long, value_name = "DIR", help_heading = "What")]
     pub site: Option<PathBuf>,
     /// Run the task's checks: auto deploys the best anyway, require pushes nothing unless all pass
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "What")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "What"
+    )]
     pub checks: Checks,
     /// Give the checks of a page so long
     #[arg(long, value_name = "SECS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600), help_heading = "What")]

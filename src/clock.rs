@@ -22,7 +22,9 @@ impl Clock {
     /// What is left until `until` or the deadline, whichever comes first.
     #[must_use]
     pub fn left(&self, until: Option<Instant>) -> Duration {
-        until.map_or(self.deadline, |u| u.min(self.deadline)).saturating_duration_since(Instant::now())
+        until
+            .map_or(self.deadline, |u| u.min(self.deadline))
+            .saturating_duration_since(Instant::now())
     }
 
     /// What is left for work on the app, beside what deploying and telling take.
@@ -52,7 +54,9 @@ impl Clock {
 /// Seconds since 1970.
 #[must_use]
 pub fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
 
 /// `2026-11-22T10:00:00Z` (RFC 3339).

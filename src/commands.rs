@@ -22,7 +22,9 @@ use crate::progress::{Progress, Stage};
 use crate::report::{self, Out};
 use crate::stages::notify::{Payload, Receipt};
 use crate::stages::task::{MAX_BYTES, Task};
-use crate::walk::document::{CheckDocument, CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status};
+use crate::walk::document::{
+    CheckDocument, CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status,
+};
 use crate::walk::{self, Goal, Setup};
 
 type Said = (Arc<dyn Progress>, Children);
@@ -34,8 +36,10 @@ type Said = (Arc<dyn Progress>, Children);
 pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children) -> Result<u8> {
     let (global, said) = (&cli.global, (progress, children));
     out.begin(bare(cli.command.name(), None));
-    if let Command::Run(args) | Command::Deploy(args) | Command::Commit(args) | Command::Generate(Generate { walk: args, .. }) =
-        &cli.command
+    if let Command::Run(args)
+    | Command::Deploy(args)
+    | Command::Commit(args)
+    | Command::Generate(Generate { walk: args, .. }) = &cli.command
         && args.model.print_prompt
     {
         return print_prompt(out, global, args, said).map_or(Ok(0), Err);
@@ -44,7 +48,9 @@ pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children
         Command::Status(args) => return runs::status(out, global, args),
         Command::Prune(args) => runs::prune(out, global, args),
         Command::Notify(args) if args.retry => runs::retry(out, global, args, said),
-        Command::Run(args) if args.detach && !detach::is_child() => detach::parent(out, global, args),
+        Command::Run(args) if args.detach && !detach::is_child() => {
+            detach::parent(out, global, args)
+        }
         Command::Run(args) if args.detach => detach::child(out, global, args, said),
         Command::Run(args) => walk_to(out, global, args, Goal::Notify, said),
         Command::Deploy(args) => walk_to(out, global, args, Goal::Deploy, said),
@@ -61,14 +67,22 @@ fn walk_to(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> O
         out,
         match begin(out, global, args, goal, said) {
             Ok((setup, task)) => walk::run(&setup, &task, goal, &|| ()),
-            Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
+            Err(e) => (
+                RunDocument {
+                    error: Failure::before(&e),
+                    ..RunDocument::default()
+                },
+                Some(e),
+            ),
         },
     )
 }
 
 /// The prompt is text that was asked for, as help is: it stands in the place of the document.
 fn print_prompt(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> {
-    match begin(out, global, args, Goal::Generate, said).and_then(|(setup, task)| walk::prompt(&setup, &task)) {
+    match begin(out, global, args, Goal::Generate, said)
+        .and_then(|(setup, task)| walk::prompt(&setup, &task))
+    {
         Ok(text) => {
             out.text(&text);
             None
@@ -82,7 +96,13 @@ fn commit(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> 
         out,
         match begin(out, global, args, Goal::Commit, said) {
             Ok((setup, task)) => walk::commit(&setup, &task),
-            Err(e) => (CommitDocument { error: Failure::before(&e), ..CommitDocument::default() }, Some(e)),
+            Err(e) => (
+                CommitDocument {
+                    error: Failure::before(&e),
+                    ..CommitDocument::default()
+                },
+                Some(e),
+            ),
         },
     )
 }
@@ -90,7 +110,13 @@ fn commit(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> 
 fn check(out: &Out, global: &Global, args: &Check, said: Said) -> Option<Error> {
     let (document, error) = match begin(out, global, &args.walk, Goal::Check, said) {
         Ok((setup, task)) => walk::check(&setup, &task, args.live),
-        Err(e) => (CheckDocument { error: Failure::before(&e), ..CheckDocument::default() }, Some(e)),
+        Err(e) => (
+            CheckDocument {
+                error: Failure::before(&e),
+                ..CheckDocument::default()
+            },
+            Some(e),
+        ),
     };
     out.checks(&document, &document.checks, global.color);
     error
@@ -101,32 +127,63 @@ fn generate(out: &Out, global: &Global, args: &Generate, said: Said) -> Option<E
         out,
         match begin(out, global, &args.walk, Goal::Generate, said) {
             Ok((setup, task)) => walk::generate(&setup, &task, args.output.as_deref()),
-            Err(e) => (GenerateDocument { error: Failure::before(&e), ..GenerateDocument::default() }, Some(e)),
+            Err(e) => (
+                GenerateDocument {
+                    error: Failure::before(&e),
+                    ..GenerateDocument::default()
+                },
+                Some(e),
+            ),
         },
     )
 }
 
 fn notify(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error> {
-    let begun = admitted(out, global, &args.task).and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
+    let begun = admitted(out, global, &args.task)
+        .and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
     match (begun, &args.result) {
         (Ok((setup, task)), None) => print(out, walk::notify_again(&setup, &task)),
         (Ok((setup, task)), Some(file)) => print(out, notify_result(&setup, &task, file)),
-        (Err(e), _) => print(out, (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e))),
+        (Err(e), _) => print(
+            out,
+            (
+                RunDocument {
+                    error: Failure::before(&e),
+                    ..RunDocument::default()
+                },
+                Some(e),
+            ),
+        ),
     }
 }
 
 /// The result is given back as it was, with what became of the notification.
 fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>, Option<Error>) {
-    let not_one = format!("--result {} is not the result of a page that is there", file.display());
-    let read = std::fs::read(file).with_context(|| format!("reading --result {}", file.display())).or_code(Code::Usage);
-    let parsed = read.and_then(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes).context(not_one.clone()).or_code(Code::Usage));
+    let not_one = format!(
+        "--result {} is not the result of a page that is there",
+        file.display()
+    );
+    let read = std::fs::read(file)
+        .with_context(|| format!("reading --result {}", file.display()))
+        .or_code(Code::Usage);
+    let parsed = read.and_then(|bytes| {
+        serde_json::from_slice::<Map<String, Value>>(&bytes)
+            .context(not_one.clone())
+            .or_code(Code::Usage)
+    });
     let mut document = map(&walk::identity(task));
     document.extend(parsed.as_ref().cloned().unwrap_or_default());
-    let payload = parsed.and_then(|map| serde_json::from_value::<Payload>(map.into()).context(not_one).or_code(Code::Usage));
+    let payload = parsed.and_then(|map| {
+        serde_json::from_value::<Payload>(map.into())
+            .context(not_one)
+            .or_code(Code::Usage)
+    });
     let mut receipt = None;
     let sent = payload
         .map_err(|e| e.hint("give what `run` or `deploy` printed"))
-        .and_then(|payload| walk::notify_result(setup, task, &payload, receipt.insert(Receipt::default())));
+        .and_then(|payload| {
+            walk::notify_result(setup, task, &payload, receipt.insert(Receipt::default()))
+        });
     if receipt.is_some() {
         document.insert("notification".to_owned(), json!(receipt));
     }
@@ -136,7 +193,10 @@ fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>
         Err(e) => (Status::Failed, Some(e)),
     };
     document.insert("status".to_owned(), json!(status));
-    document.insert("error".to_owned(), json!(error.as_ref().map(|e| Failure::of(e, Some(Stage::Notify)))));
+    document.insert(
+        "error".to_owned(),
+        json!(error.as_ref().map(|e| Failure::of(e, Some(Stage::Notify)))),
+    );
     (document, error)
 }
 
@@ -169,11 +229,20 @@ fn read(path: Option<&Path>) -> Result<Vec<u8>> {
                 .or_code(Code::Usage)
                 .map_err(|e| e.hint("give a task file, or - for standard input"))?;
             // Room for the whole file at once: growing would hold it twice for a moment.
-            bytes.reserve_exact(usize::try_from(file.metadata().map_or(0, |m| m.len())).unwrap_or(0).min(MAX_BYTES) + 1);
-            file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).context(shown).or_code(Code::Usage)?;
+            bytes.reserve_exact(
+                usize::try_from(file.metadata().map_or(0, |m| m.len()))
+                    .unwrap_or(0)
+                    .min(MAX_BYTES)
+                    + 1,
+            );
+            file.take(MAX_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)
+                .context(shown)
+                .or_code(Code::Usage)?;
         }
         None if std::io::stdin().is_terminal() => {
-            return Err(Error::new(Code::Usage, "no task").hint("give a task file, or - for standard input"));
+            return Err(Error::new(Code::Usage, "no task")
+                .hint("give a task file, or - for standard input"));
         }
         _ => {
             let stdin = std::io::stdin().lock();
@@ -193,17 +262,30 @@ pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
     let text = error.render();
     if !error.use_stderr() {
         out.text(&text.to_string());
-        return out.require_written().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        return out
+            .require_written()
+            .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     report::usage(&text.to_string());
     let message = match error.kind() {
         clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command".to_owned(),
-        _ => text.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        _ => text
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned(),
     };
     let error = Error::new(Code::Usage, message).hint("llmdeploy --help");
     // What else there is on the line may be read all the same.
-    let read = Cli::command().ignore_errors(true).try_get_matches_from(std::env::args_os());
-    let subcommand = read.ok().and_then(|m| m.subcommand_name().map(str::to_owned)).unwrap_or_default();
+    let read = Cli::command()
+        .ignore_errors(true)
+        .try_get_matches_from(std::env::args_os());
+    let subcommand = read
+        .ok()
+        .and_then(|m| m.subcommand_name().map(str::to_owned))
+        .unwrap_or_default();
     out.document(&bare(&subcommand, Failure::before(&error)));
     ExitCode::from(error.code.exit_status())
 }
@@ -211,10 +293,22 @@ pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
 /// The document of a subcommand that says no more than what went wrong: scripts find the same keys in it as in any other.
 fn bare(subcommand: &str, error: Option<Failure>) -> Map<String, Value> {
     match subcommand {
-        "run" | "deploy" | "notify" | "status" => map(&RunDocument { error, ..RunDocument::default() }),
-        "generate" => map(&GenerateDocument { error, ..GenerateDocument::default() }),
-        "check" => map(&CheckDocument { error, ..CheckDocument::default() }),
-        "commit" => map(&CommitDocument { error, ..CommitDocument::default() }),
+        "run" | "deploy" | "notify" | "status" => map(&RunDocument {
+            error,
+            ..RunDocument::default()
+        }),
+        "generate" => map(&GenerateDocument {
+            error,
+            ..GenerateDocument::default()
+        }),
+        "check" => map(&CheckDocument {
+            error,
+            ..CheckDocument::default()
+        }),
+        "commit" => map(&CommitDocument {
+            error,
+            ..CommitDocument::default()
+        }),
         _ => map(&ErrorDocument { error }),
     }
 }
@@ -230,12 +324,15 @@ fn map<T: Serialize>(document: &T) -> Map<String, Value> {
 #[cfg(unix)]
 pub fn end_on_signals(out: &Arc<Out>, children: &Children) {
     use signal_hook::consts::{SIGINT, SIGTERM};
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else { return };
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else {
+        return;
+    };
     let (out, children) = (Arc::clone(out), children.clone());
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-            let error = Error::new(Code::Internal, format!("ended by {name}")).hint("run the same command again and it goes on from here");
+            let error = Error::new(Code::Internal, format!("ended by {name}"))
+                .hint("run the same command again and it goes on from here");
             out.interrupted(Failure::of(&error, None));
             children.terminate();
             std::process::exit(128 + signal);

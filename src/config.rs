@@ -32,7 +32,13 @@ pub struct Environment {
 }
 
 /// The variables that hold secrets.
-const SECRETS: [&str; 5] = ["LLMDEPLOY_SECRET", "secret", "GH_TOKEN", "GITHUB_TOKEN", "OPENAI_API_KEY"];
+const SECRETS: [&str; 5] = [
+    "LLMDEPLOY_SECRET",
+    "secret",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+    "OPENAI_API_KEY",
+];
 
 impl Environment {
     /// Reads `--env-file`, or `.env` in the working directory if there is one.
@@ -43,15 +49,31 @@ impl Environment {
         let path = file.unwrap_or(Path::new(".env"));
         let text = match std::fs::read(path) {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => return Ok(Self { file: HashMap::new() }),
-            Err(e) => return Err(e).with_context(|| format!("reading {}", path.display())).or_code(Code::Config),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => {
+                return Ok(Self {
+                    file: HashMap::new(),
+                });
+            }
+            Err(e) => {
+                return Err(e)
+                    .with_context(|| format!("reading {}", path.display()))
+                    .or_code(Code::Config);
+            }
         };
         let mut variables = HashMap::new();
         for pair in dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text)) {
             let Ok((name, value)) = pair else {
                 let after = variables.len();
-                let error = Error::new(Code::Config, format!("{}: the line after variable number {after} does not read", path.display()));
-                return Err(error.hint("a line is NAME=value; quote a value with spaces, quotes or $ in single quotes"));
+                let error = Error::new(
+                    Code::Config,
+                    format!(
+                        "{}: the line after variable number {after} does not read",
+                        path.display()
+                    ),
+                );
+                return Err(error.hint(
+                    "a line is NAME=value; quote a value with spaces, quotes or $ in single quotes",
+                ));
             };
             variables.insert(name, value);
         }
@@ -68,7 +90,10 @@ impl Environment {
     /// The secrets of this process's environment, by the names of their variables. No child may see them.
     #[must_use]
     pub fn secrets() -> BTreeMap<&'static str, Option<String>> {
-        SECRETS.into_iter().map(|name| (name, std::env::var(name).ok())).collect()
+        SECRETS
+            .into_iter()
+            .map(|name| (name, std::env::var(name).ok()))
+            .collect()
     }
 
     fn get(&self, name: &str) -> Option<String> {
@@ -78,8 +103,14 @@ impl Environment {
     /// The first of these that is set in the environment, else the first in the file.
     fn first(&self, names: &[&str]) -> Option<String> {
         let set = |value: &String| !value.trim().is_empty();
-        let own = names.iter().find_map(|name| std::env::var(name).ok().filter(set));
-        own.or_else(|| names.iter().find_map(|name| self.file.get(*name).filter(|v| set(v)).cloned()))
+        let own = names
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(set));
+        own.or_else(|| {
+            names
+                .iter()
+                .find_map(|name| self.file.get(*name).filter(|v| set(v)).cloned())
+        })
     }
 
     /// A token: what a file or a copy has added around it is taken off.
@@ -88,14 +119,30 @@ impl Environment {
     }
 
     fn list(&self, name: &str) -> Option<Vec<String>> {
-        self.get(name).map(|v| v.split(',').map(str::trim).filter(|h| !h.is_empty()).map(ToOwned::to_owned).collect())
+        self.get(name).map(|v| {
+            v.split(',')
+                .map(str::trim)
+                .filter(|h| !h.is_empty())
+                .map(ToOwned::to_owned)
+                .collect()
+        })
     }
 
     fn milliseconds(&self, name: &str, default: u64) -> Result<Duration> {
-        let Some(value) = self.get(name) else { return Ok(Duration::from_millis(default)) };
-        let number = value.trim().parse().ok().filter(|n| (1..=3_600_000).contains(n));
+        let Some(value) = self.get(name) else {
+            return Ok(Duration::from_millis(default));
+        };
+        let number = value
+            .trim()
+            .parse()
+            .ok()
+            .filter(|n| (1..=3_600_000).contains(n));
         number.map(Duration::from_millis).ok_or_else(|| {
-            Error::new(Code::Config, format!("{name}: {value:?} is not a number of milliseconds")).hint(format!("e.g. {name}={default}"))
+            Error::new(
+                Code::Config,
+                format!("{name}: {value:?} is not a number of milliseconds"),
+            )
+            .hint(format!("e.g. {name}={default}"))
         })
     }
 
@@ -104,7 +151,10 @@ impl Environment {
     pub fn admission(&self) -> Admission {
         // The secret is compared as it is: white space may be part of it.
         let secret = self.first(&["LLMDEPLOY_SECRET", "secret"]);
-        Admission { secret: secret.and_then(|s| Secret::new(&s)), notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS") }
+        Admission {
+            secret: secret.and_then(|s| Secret::new(&s)),
+            notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS"),
+        }
     }
 
     /// Where runs are kept; absolute.
@@ -112,14 +162,28 @@ impl Environment {
     /// # Errors
     /// `config`: no home.
     pub fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
-        let given = flag.cloned().or_else(|| self.get("LLMDEPLOY_STATE_DIR").map(PathBuf::from));
+        let given = flag
+            .cloned()
+            .or_else(|| self.get("LLMDEPLOY_STATE_DIR").map(PathBuf::from));
         // The XDG specification: a relative path is invalid and to be ignored.
-        let xdg = || self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).map(|p| p.join("llmdeploy"));
-        let home = || self.get("HOME").or_else(|| self.get("USERPROFILE")).map(|h| Path::new(&h).join(".local/state/llmdeploy"));
+        let xdg = || {
+            self.get("XDG_STATE_HOME")
+                .map(PathBuf::from)
+                .filter(|p| p.is_absolute())
+                .map(|p| p.join("llmdeploy"))
+        };
+        let home = || {
+            self.get("HOME")
+                .or_else(|| self.get("USERPROFILE"))
+                .map(|h| Path::new(&h).join(".local/state/llmdeploy"))
+        };
         let dir = given.or_else(xdg).or_else(home).ok_or_else(|| {
-            Error::new(Code::Config, "no state directory: HOME is not set").hint("use --state-dir DIR or LLMDEPLOY_STATE_DIR")
+            Error::new(Code::Config, "no state directory: HOME is not set")
+                .hint("use --state-dir DIR or LLMDEPLOY_STATE_DIR")
         })?;
-        std::path::absolute(&dir).with_context(|| format!("the state directory {}", dir.display())).or_code(Code::Config)
+        std::path::absolute(&dir)
+            .with_context(|| format!("the state directory {}", dir.display()))
+            .or_code(Code::Config)
     }
 }
 
@@ -145,7 +209,12 @@ pub fn walk(
     said: (Arc<dyn Progress>, Children),
 ) -> Result<Setup> {
     let notify_for = (!walk.no_notify).then_some(walk.notify_for);
-    let wishes = Wishes { walk: Some(walk), deadline: walk.deadline, notify_for, needs_token: goal >= Goal::Deploy };
+    let wishes = Wishes {
+        walk: Some(walk),
+        deadline: walk.deadline,
+        notify_for,
+        needs_token: goal >= Goal::Deploy,
+    };
     resolve(env, global, &wishes, task, said)
 }
 
@@ -153,9 +222,20 @@ pub fn walk(
 ///
 /// # Errors
 /// `config`.
-pub fn notify(env: &Environment, global: &Global, notify: &Notify, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
+pub fn notify(
+    env: &Environment,
+    global: &Global,
+    notify: &Notify,
+    task: &Task,
+    said: (Arc<dyn Progress>, Children),
+) -> Result<Setup> {
     let notify_for = notify.notify_for.unwrap_or(600);
-    let wishes = Wishes { walk: None, deadline: notify_for, notify_for: Some(notify_for), needs_token: false };
+    let wishes = Wishes {
+        walk: None,
+        deadline: notify_for,
+        notify_for: Some(notify_for),
+        needs_token: false,
+    };
     resolve(env, global, &wishes, task, said)
 }
 
@@ -163,14 +243,28 @@ pub fn notify(env: &Environment, global: &Global, notify: &Notify, task: &Task, 
 ///
 /// # Errors
 /// `config`.
-pub fn retry(env: &Environment, global: &Global, notify: &Notify, said: (Arc<dyn Progress>, Children)) -> Result<Errands> {
+pub fn retry(
+    env: &Environment,
+    global: &Global,
+    notify: &Notify,
+    said: (Arc<dyn Progress>, Children),
+) -> Result<Errands> {
     // Cron comes again; an evaluator that is down must not keep one process for long.
     let window = Duration::from_secs(notify.notify_for.unwrap_or(60));
     let state = env.state_dir(global.state_dir.as_ref())?;
-    Ok(Errands { state, admission: env.admission(), world: world(env, window, said)?, window })
+    Ok(Errands {
+        state,
+        admission: env.admission(),
+        world: world(env, window, said)?,
+        window,
+    })
 }
 
-fn world(env: &Environment, total: Duration, (progress, children): (Arc<dyn Progress>, Children)) -> Result<World> {
+fn world(
+    env: &Environment,
+    total: Duration,
+    (progress, children): (Arc<dyn Progress>, Children),
+) -> Result<World> {
     // What is left for the notification when everything before has used up its time.
     let reserve = Duration::from_secs(30).min(total / 10);
     let clock = Clock {
@@ -180,13 +274,27 @@ fn world(env: &Environment, total: Duration, (progress, children): (Arc<dyn Prog
         deadline: Instant::now() + total.saturating_sub(reserve),
     };
     let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
-    let http = Http::new(certificates.as_deref(), Arc::clone(&progress)).context("SSL_CERT_FILE").or_code(Code::Config)?;
+    let http = Http::new(certificates.as_deref(), Arc::clone(&progress))
+        .context("SSL_CERT_FILE")
+        .or_code(Code::Config)?;
     // A remote that unpacks a large push says so every few seconds, so two answers' time is enough to tell that it hangs.
     let git = Git::new(children.clone(), Arc::clone(&progress), clock.answer * 2);
-    Ok(World { clock, http, git, children, progress })
+    Ok(World {
+        clock,
+        http,
+        git,
+        children,
+        progress,
+    })
 }
 
-fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task, said: (Arc<dyn Progress>, Children)) -> Result<Setup> {
+fn resolve(
+    env: &Environment,
+    global: &Global,
+    wishes: &Wishes<'_>,
+    task: &Task,
+    said: (Arc<dyn Progress>, Children),
+) -> Result<Setup> {
     let walk = wishes.walk;
     if let Some(name) = walk.and_then(|w| w.repo.as_deref()) {
         name::check_repository(name)?;
@@ -200,7 +308,10 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
         ("the shared secret", &admission.secret),
         ("the task's secret", &task.secret),
     ];
-    let own: Vec<_> = own.into_iter().filter_map(|(name, secret)| Some((name, secret.clone()?))).collect();
+    let own: Vec<_> = own
+        .into_iter()
+        .filter_map(|(name, secret)| Some((name, secret.clone()?)))
+        .collect();
     let secrets = own.iter().map(|(_, secret)| secret.clone()).collect();
     let (model, no_model) = match walk.filter(|w| !w.model.no_llm && w.site.is_none()) {
         Some(walk) => model(env, &walk.model, key.clone(), secrets)?,
@@ -215,7 +326,9 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
         repo: walk.and_then(|w| w.repo.clone()),
         adopt: walk.is_some_and(|w| w.adopt),
         fresh: walk.is_some_and(|w| w.fresh),
-        prove: env.get("REQUIRE_GITHUB_TOKEN_ON_STARTUP").is_some_and(|v| v.trim().eq_ignore_ascii_case("true") || v.trim() == "1"),
+        prove: env
+            .get("REQUIRE_GITHUB_TOKEN_ON_STARTUP")
+            .is_some_and(|v| v.trim().eq_ignore_ascii_case("true") || v.trim() == "1"),
         generate: generate::Options {
             site: walk.and_then(|w| w.site.clone()),
             model,
@@ -224,7 +337,10 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
         },
         checks: checks(env, walk),
         screenshot: walk.and_then(|w| w.screenshot.clone()),
-        scan: scan::Options { own, allowed: allowed(walk)? },
+        scan: scan::Options {
+            own,
+            allowed: allowed(walk)?,
+        },
         pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
         notify_for: wishes.notify_for.map(Duration::from_secs),
         world,
@@ -232,18 +348,36 @@ fn resolve(env: &Environment, global: &Global, wishes: &Wishes<'_>, task: &Task,
 }
 
 /// Whom to ask, or why nobody is asked.
-fn model(env: &Environment, args: &ModelArgs, key: Option<Secret>, secrets: Vec<Secret>) -> Result<(Option<Model>, Option<String>)> {
+fn model(
+    env: &Environment,
+    args: &ModelArgs,
+    key: Option<Secret>,
+    secrets: Vec<Secret>,
+) -> Result<(Option<Model>, Option<String>)> {
     let wrong = |name: &str, why: String| {
         Error::new(Code::Config, format!("{name}: {why}"))
             .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1")
     };
-    let base = env.get("OPENAI_BASE_URL").unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
+    let base = env
+        .get("OPENAI_BASE_URL")
+        .unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
     let base = llm::base_url(&base).map_err(|why| wrong("OPENAI_BASE_URL", why))?;
-    let name = args.model.clone().or_else(|| env.get("OPENAI_MODEL")).unwrap_or_else(|| "gpt-4o-mini".to_owned());
-    let home = Endpoint { model: name.trim().to_owned(), base, key };
+    let name = args
+        .model
+        .clone()
+        .or_else(|| env.get("OPENAI_MODEL"))
+        .unwrap_or_else(|| "gpt-4o-mini".to_owned());
+    let home = Endpoint {
+        model: name.trim().to_owned(),
+        base,
+        key,
+    };
     let mut endpoints = vec![home.clone()];
     for text in env.list("OPENAI_FALLBACK_MODELS").unwrap_or_default() {
-        endpoints.push(Endpoint::parse(&text, &home).map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?);
+        endpoints.push(
+            Endpoint::parse(&text, &home)
+                .map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?,
+        );
     }
     // A server of somebody else's is only asked without a key where the list names it beside one that has one.
     endpoints.retain(|e| e.usable() || home.usable());
@@ -264,7 +398,9 @@ fn model(env: &Environment, args: &ModelArgs, key: Option<Secret>, secrets: Vec<
 }
 
 fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {
-    let proxy = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].iter().find_map(|name| env.get(name));
+    let proxy = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        .iter()
+        .find_map(|name| env.get(name));
     let browser = browser::Options {
         path: env.get("LLMDEPLOY_BROWSER").map(PathBuf::from),
         offline: walk.is_some_and(|w| w.offline),
@@ -276,22 +412,43 @@ fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {
         Some(Checks::Off) => check::Mode::Off,
         Some(Checks::Auto) | None => check::Mode::Auto,
     };
-    check::Options { mode, browser, timeout: Duration::from_secs(walk.map_or(15, |w| w.check_timeout)) }
+    check::Options {
+        mode,
+        browser,
+        timeout: Duration::from_secs(walk.map_or(15, |w| w.check_timeout)),
+    }
 }
 
-fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_token: bool) -> Result<Box<dyn Forge>> {
+fn forge(
+    env: &Environment,
+    walk: Option<&Walk>,
+    token: Option<Secret>,
+    needs_token: bool,
+) -> Result<Box<dyn Forge>> {
     if let Some(dir) = walk.and_then(|w| w.local.as_ref()) {
         return Ok(Box::new(Local::new(dir)?));
     }
-    let api = env.get("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
-    let api = Url::parse_safe(api.trim())
-        .map_err(|why| Error::new(Code::Config, format!("GITHUB_API_URL: {why}")).hint("e.g. GITHUB_API_URL=https://api.github.com"))?;
-    let owner = walk.and_then(|w| w.owner.clone()).map(|o| (o, "--owner", Code::Usage));
-    let owner = owner.or_else(|| env.get("GITHUB_OWNER").map(|o| (o.trim().to_owned(), "GITHUB_OWNER", Code::Config)));
+    let api = env
+        .get("GITHUB_API_URL")
+        .unwrap_or_else(|| "https://api.github.com".to_owned());
+    let api = Url::parse_safe(api.trim()).map_err(|why| {
+        Error::new(Code::Config, format!("GITHUB_API_URL: {why}"))
+            .hint("e.g. GITHUB_API_URL=https://api.github.com")
+    })?;
+    let owner = walk
+        .and_then(|w| w.owner.clone())
+        .map(|o| (o, "--owner", Code::Usage));
+    let owner = owner.or_else(|| {
+        env.get("GITHUB_OWNER")
+            .map(|o| (o.trim().to_owned(), "GITHUB_OWNER", Code::Config))
+    });
     if let Some((owner, source, code)) = &owner
         && !is_owner(owner)
     {
-        return Err(Error::new(*code, format!("{source}: {owner:?} is not the name of a user or organisation")));
+        return Err(Error::new(
+            *code,
+            format!("{source}: {owner:?} is not the name of a user or organisation"),
+        ));
     }
     if needs_token && token.is_none() {
         return Err(Error::new(Code::MissingToken, "no GitHub token")
@@ -302,14 +459,23 @@ fn forge(env: &Environment, walk: Option<&Walk>, token: Option<Secret>, needs_to
 
 /// GitHub's rule for logins, with the underscore of enterprise-managed users.
 fn is_owner(name: &str) -> bool {
-    (1..=100).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    (1..=100).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 fn allowed(walk: Option<&Walk>) -> Result<Vec<String>> {
     let digests = walk.map(|w| w.allow_secret.clone()).unwrap_or_default();
-    match digests.iter().find(|d| d.len() != 64 || !d.bytes().all(|b| b.is_ascii_hexdigit())) {
-        Some(wrong) => Err(Error::new(Code::Usage, format!("--allow-secret {wrong:?} is not a SHA-256 in hexadecimal"))
-            .hint("the error that found the value shows it")),
+    match digests
+        .iter()
+        .find(|d| d.len() != 64 || !d.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        Some(wrong) => Err(Error::new(
+            Code::Usage,
+            format!("--allow-secret {wrong:?} is not a SHA-256 in hexadecimal"),
+        )
+        .hint("the error that found the value shows it")),
         None => Ok(digests),
     }
 }

@@ -45,7 +45,11 @@ impl Code {
             Self::Usage | Self::InvalidTask | Self::Config => 2,
             Self::ChecksFailed => 3,
             Self::Unauthorized | Self::MissingToken | Self::BadToken | Self::Forbidden => 4,
-            Self::RateLimited | Self::Network | Self::PagesPending | Self::NotifyPending | Self::Busy => 75,
+            Self::RateLimited
+            | Self::Network
+            | Self::PagesPending
+            | Self::NotifyPending
+            | Self::Busy => 75,
             Self::NameTaken
             | Self::GitMissing
             | Self::GitFailed
@@ -74,8 +78,15 @@ pub struct Error {
 }
 
 impl Error {
-    pub fn new(code: Code, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
-        Self { code, source: anyhow::Error::msg(message), hint: None }
+    pub fn new(
+        code: Code,
+        message: impl fmt::Display + fmt::Debug + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            code,
+            source: anyhow::Error::msg(message),
+            hint: None,
+        }
     }
 
     #[must_use]
@@ -113,6 +124,10 @@ pub trait OrCode<T> {
 
 impl<T, E: Into<anyhow::Error>> OrCode<T> for std::result::Result<T, E> {
     fn or_code(self, code: Code) -> Result<T> {
-        self.map_err(|e| Error { code, source: e.into(), hint: None })
+        self.map_err(|e| Error {
+            code,
+            source: e.into(),
+            hint: None,
+        })
     }
 }

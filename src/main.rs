@@ -18,7 +18,11 @@ fn main() -> ExitCode {
     // git calls this program back to ask for the token.
     if let Ok(invitation) = std::env::var(askpass::VARIABLE) {
         let prompt = std::env::args().nth(1).unwrap_or_default();
-        return if askpass::ask(&invitation, &prompt).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if askpass::ask(&invitation, &prompt).is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     let out = Arc::new(Out::default());
     let cli = match Cli::try_parse() {
@@ -28,8 +32,12 @@ fn main() -> ExitCode {
     let progress = report::progress(&cli.global);
     let children = Children::default();
     commands::end_on_signals(&out, &children);
-    let ended = catch_unwind(AssertUnwindSafe(|| commands::run(&cli, &out, Arc::clone(&progress), children))).unwrap_or_else(|_| {
-        let error = Error::new(Code::Internal, "this is a fault of llmdeploy itself").hint("please report it, with what stands above");
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        commands::run(&cli, &out, Arc::clone(&progress), children)
+    }))
+    .unwrap_or_else(|_| {
+        let error = Error::new(Code::Internal, "this is a fault of llmdeploy itself")
+            .hint("please report it, with what stands above");
         out.document(&ErrorDocument::of(&error));
         Err(error)
     });

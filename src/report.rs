@@ -35,7 +35,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Out {
     fn take(&self, whose: u8) -> Result<(), u8> {
-        self.whose.compare_exchange(NOBODY, whose, Ordering::SeqCst, Ordering::SeqCst).map(drop)
+        self.whose
+            .compare_exchange(NOBODY, whose, Ordering::SeqCst, Ordering::SeqCst)
+            .map(drop)
     }
 
     /// Sets the keys with which a document that a signal cuts off begins.
@@ -94,7 +96,10 @@ impl Out {
     /// A reader that has gone away is no error of ours; a full disk is one.
     fn write(&self, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
         let mut out = io::BufWriter::new(io::stdout().lock());
-        if write(&mut out).and_then(|()| out.flush()).is_err_and(|e| e.kind() != io::ErrorKind::BrokenPipe) {
+        if write(&mut out)
+            .and_then(|()| out.flush())
+            .is_err_and(|e| e.kind() != io::ErrorKind::BrokenPipe)
+        {
             self.broken.store(true, Ordering::SeqCst);
         }
     }
@@ -105,8 +110,10 @@ impl Out {
     /// `state` where it could not.
     pub fn require_written(&self) -> crate::error::Result<()> {
         if self.broken.load(Ordering::SeqCst) {
-            return Err(Error::new(Code::State, "standard output could not be written")
-                .hint("is the disk full? the run itself is on record: llmdeploy status"));
+            return Err(
+                Error::new(Code::State, "standard output could not be written")
+                    .hint("is the disk full? the run itself is on record: llmdeploy status"),
+            );
         }
         Ok(())
     }
@@ -117,7 +124,9 @@ impl Out {
         let this = Arc::clone(self);
         std::thread::spawn(move || {
             if this.take(SIGNAL).is_ok() {
-                let mut so_far = std::mem::take(&mut *this.so_far.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut so_far = std::mem::take(
+                    &mut *this.so_far.lock().unwrap_or_else(PoisonError::into_inner),
+                );
                 if let Some(status) = so_far.get_mut("status") {
                     *status = json!(document::Status::Pending);
                 }
@@ -143,15 +152,30 @@ fn table(verdicts: &[Verdict], colour: bool) -> String {
             Status::Unknown => ("33", "unknown"),
             Status::Skipped => ("2", "skipped"),
         };
-        let status = if colour { format!("\x1b[{code}m{word:<7}\x1b[0m") } else { format!("{word:<7}") };
+        let status = if colour {
+            format!("\x1b[{code}m{word:<7}\x1b[0m")
+        } else {
+            format!("{word:<7}")
+        };
         let kind = match verdict.kind {
             Kind::Js => "js",
             Kind::File => "file",
             Kind::Manual => "manual",
         };
-        let round = verdict.round.map(|n| format!(" (round {n})")).unwrap_or_default();
-        let _ = writeln!(table, "{status}  {kind:<6}  {}{round}", plain(&verdict.check));
-        if let Some(detail) = verdict.detail.as_deref().filter(|_| verdict.status != Status::Skipped) {
+        let round = verdict
+            .round
+            .map(|n| format!(" (round {n})"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            table,
+            "{status}  {kind:<6}  {}{round}",
+            plain(&verdict.check)
+        );
+        if let Some(detail) = verdict
+            .detail
+            .as_deref()
+            .filter(|_| verdict.status != Status::Skipped)
+        {
             let _ = writeln!(table, "{:17}{}", "", plain(detail));
         }
     }
@@ -175,7 +199,11 @@ fn coloured(color: Color, terminal: bool) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none() && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
+        Color::Auto => {
+            terminal
+                && std::env::var_os("NO_COLOR").is_none()
+                && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+        }
     }
 }
 
@@ -186,12 +214,27 @@ pub fn error(error: &Error, color: Color) {
 }
 
 fn told(error: &Error, colour: bool) -> String {
-    let paint = |code: &str, word: &str| if colour { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    let paint = |code: &str, word: &str| {
+        if colour {
+            format!("\x1b[{code}m{word}\x1b[0m")
+        } else {
+            word.to_owned()
+        }
+    };
     let mut causes = error.source.chain();
-    let mut text = format!("{} {}\n", paint("1;31", "error:"), indented(&causes.next().map(ToString::to_string).unwrap_or_default()));
+    let mut text = format!(
+        "{} {}\n",
+        paint("1;31", "error:"),
+        indented(&causes.next().map(ToString::to_string).unwrap_or_default())
+    );
     for cause in causes {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {} {}", paint("31", "caused by:"), indented(&cause.to_string()));
+        let _ = writeln!(
+            text,
+            "  {} {}",
+            paint("31", "caused by:"),
+            indented(&cause.to_string())
+        );
     }
     if let Some(hint) = &error.hint {
         let _ = writeln!(text, "{} {}", paint("1;36", "hint:"), indented(hint));
@@ -201,7 +244,11 @@ fn told(error: &Error, colour: bool) -> String {
 
 /// Text of more than one line below something else, free of control characters.
 fn indented(text: &str) -> String {
-    text.trim_end().lines().map(plain).collect::<Vec<_>>().join("\n    ")
+    text.trim_end()
+        .lines()
+        .map(plain)
+        .collect::<Vec<_>>()
+        .join("\n    ")
 }
 
 fn warning(text: &str) -> String {
@@ -214,9 +261,15 @@ pub fn progress(global: &Global) -> Arc<dyn Progress> {
     if global.quiet {
         Arc::new(Quiet)
     } else if io::stderr().is_terminal() && !global.verbose {
-        Arc::new(Bars { color: coloured(global.color, io::stderr().is_terminal()), bar: Mutex::new(None) })
+        Arc::new(Bars {
+            color: coloured(global.color, io::stderr().is_terminal()),
+            bar: Mutex::new(None),
+        })
     } else {
-        Arc::new(Lines { verbose: global.verbose, begun: Mutex::new((None, Instant::now())) })
+        Arc::new(Lines {
+            verbose: global.verbose,
+            begun: Mutex::new((None, Instant::now())),
+        })
     }
 }
 
@@ -256,7 +309,11 @@ impl Progress for Lines {
 
     fn done(&self, stage: Stage, outcome: &str) {
         let since = self.begun.lock().unwrap_or_else(PoisonError::into_inner).1;
-        say(&format!("{stage}: {} ({})", indented(outcome), seconds(since.elapsed())));
+        say(&format!(
+            "{stage}: {} ({})",
+            indented(outcome),
+            seconds(since.elapsed())
+        ));
     }
 
     fn warn(&self, text: &str) {
@@ -327,8 +384,17 @@ impl Progress for Bars {
                 bar.finish_and_clear();
                 since.elapsed()
             });
-            let mark = if self.color { "\x1b[32m✓\x1b[0m" } else { "✓" };
-            let _ = writeln!(io::stderr().lock(), "{mark} {stage:<8} {} ({})", indented(outcome), seconds(took.unwrap_or_default()));
+            let mark = if self.color {
+                "\x1b[32m✓\x1b[0m"
+            } else {
+                "✓"
+            };
+            let _ = writeln!(
+                io::stderr().lock(),
+                "{mark} {stage:<8} {} ({})",
+                indented(outcome),
+                seconds(took.unwrap_or_default())
+            );
         });
     }
 
@@ -363,10 +429,18 @@ mod tests {
 
     #[test]
     fn no_control_character_reaches_a_terminal() {
-        let error = Error::new(Code::Usage, format!("{HOSTILE}\nmore")).context(HOSTILE).hint(HOSTILE);
+        let error = Error::new(Code::Usage, format!("{HOSTILE}\nmore"))
+            .context(HOSTILE)
+            .hint(HOSTILE);
         let told = told(&error, false);
-        assert_eq!(told, format!("error: {HARMLESS}\n  caused by: {HARMLESS}\n    more\nhint: {HARMLESS}\n"));
-        assert_eq!(warning(&format!("{HOSTILE}\r\nmore\n")), format!("warning: {HARMLESS}\n    more"));
+        assert_eq!(
+            told,
+            format!("error: {HARMLESS}\n  caused by: {HARMLESS}\n    more\nhint: {HARMLESS}\n")
+        );
+        assert_eq!(
+            warning(&format!("{HOSTILE}\r\nmore\n")),
+            format!("warning: {HARMLESS}\n    more")
+        );
         let verdict = |status| Verdict {
             check: HOSTILE.to_owned(),
             kind: Kind::File,
@@ -376,12 +450,22 @@ mod tests {
             unsatisfiable: false,
             round: None,
         };
-        assert!(!table(&[verdict(Status::Failed)], false).contains(|c: char| c.is_control() && c != '\n'));
-        assert!(table(&[verdict(Status::Failed)], true).starts_with("\x1b[31mfailed \x1b[0m  file    a ]0;"));
+        assert!(
+            !table(&[verdict(Status::Failed)], false)
+                .contains(|c: char| c.is_control() && c != '\n')
+        );
+        assert!(
+            table(&[verdict(Status::Failed)], true)
+                .starts_with("\x1b[31mfailed \x1b[0m  file    a ]0;")
+        );
     }
 
     #[test]
     fn never_and_always_are_meant() {
-        assert!(!coloured(Color::Never, true) && coloured(Color::Always, false) && !coloured(Color::Auto, false));
+        assert!(
+            !coloured(Color::Never, true)
+                && coloured(Color::Always, false)
+                && !coloured(Color::Auto, false)
+        );
     }
 }

@@ -41,11 +41,24 @@ impl Secret {
         let lower = hex(bytes);
         let unreserved = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
         let percent = |code: fn(&u8) -> String| -> String {
-            bytes.iter().map(|b| if unreserved(b) { char::from(*b).to_string() } else { code(b) }).collect()
+            bytes
+                .iter()
+                .map(|b| {
+                    if unreserved(b) {
+                        char::from(*b).to_string()
+                    } else {
+                        code(b)
+                    }
+                })
+                .collect()
         };
         let all_percent: String = bytes.iter().map(|b| format!("%{b:02X}")).collect();
         let json = serde_json::to_string(secret).unwrap_or_default();
-        let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        let html = secret
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;");
         let mut all: Vec<Vec<u8>> = vec![
             bytes.to_vec(),
             bytes.iter().rev().copied().collect(),
@@ -71,24 +84,45 @@ impl Secret {
     /// Equality in a time that tells neither where the two differ nor, thanks to the digests, how long the secret is.
     #[must_use]
     pub fn equals(&self, other: &str) -> bool {
-        Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(other.as_bytes())).into()
+        Sha256::digest(self.0.as_bytes())
+            .ct_eq(&Sha256::digest(other.as_bytes()))
+            .into()
     }
 }
 
 /// The text without any of the secrets' spellings.
 #[must_use]
 pub fn redacted(text: &str, secrets: &[Secret]) -> String {
-    let spellings = secrets.iter().flat_map(Secret::spellings).filter_map(|s| String::from_utf8(s).ok());
-    spellings.fold(text.to_owned(), |text, s| if text.contains(&s) { text.replace(&s, "(redacted)") } else { text })
+    let spellings = secrets
+        .iter()
+        .flat_map(Secret::spellings)
+        .filter_map(|s| String::from_utf8(s).ok());
+    spellings.fold(text.to_owned(), |text, s| {
+        if text.contains(&s) {
+            text.replace(&s, "(redacted)")
+        } else {
+            text
+        }
+    })
 }
 
 /// The characters of a base64 text that depend on the secret alone when it begins at this offset of a group of three bytes.
 fn base64_inside(bytes: &[u8], offset: usize) -> [Vec<u8>; 2] {
-    let padded: Vec<u8> = std::iter::repeat_n(0, offset).chain(bytes.iter().copied()).collect();
+    let padded: Vec<u8> = std::iter::repeat_n(0, offset)
+        .chain(bytes.iter().copied())
+        .collect();
     let first = (offset * 8).div_ceil(6);
     let last = padded.len() * 8 / 6;
-    [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
-        .map(|text| text.as_bytes().get(first..last).unwrap_or_default().to_vec())
+    [
+        STANDARD_NO_PAD.encode(&padded),
+        URL_SAFE_NO_PAD.encode(&padded),
+    ]
+    .map(|text| {
+        text.as_bytes()
+            .get(first..last)
+            .unwrap_or_default()
+            .to_vec()
+    })
 }
 
 impl fmt::Debug for Secret {
@@ -115,10 +149,21 @@ mod tests {
 
     #[test]
     fn is_taken_out_in_every_spelling() {
-        let secrets = [Secret::new("aB/cD+12-x").unwrap(), Secret::new("short").unwrap()];
-        for text in ["aB/cD+12-x", "aB%2fcD%2b12-x", "YUIvY0QrMTIteA", "61422f63442b31322d78"] {
+        let secrets = [
+            Secret::new("aB/cD+12-x").unwrap(),
+            Secret::new("short").unwrap(),
+        ];
+        for text in [
+            "aB/cD+12-x",
+            "aB%2fcD%2b12-x",
+            "YUIvY0QrMTIteA",
+            "61422f63442b31322d78",
+        ] {
             let clean = redacted(&format!("one {text} two short"), &secrets);
-            assert!(clean.starts_with("one (redacted)") && clean.ends_with(" two short"), "{clean}");
+            assert!(
+                clean.starts_with("one (redacted)") && clean.ends_with(" two short"),
+                "{clean}"
+            );
         }
     }
 

@@ -5,7 +5,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use crate::values::boundary;
 
 /// All but letters, digits and slashes, and what a URL never reserves (RFC 3986, 2.3): for paths.
-pub const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// As [`PATH`], but for colons: for paths that have a drive, behind a scheme.
 pub const FILE_PATH: &AsciiSet = &PATH.remove(b':');
@@ -31,7 +36,9 @@ pub fn cut(text: &str, chars: usize) -> String {
 /// What a task, a page or a server says may hold control characters; a terminal or a line must not act on them.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// The bytes of these, such as [`PATH`], as `%C3%BC`.
@@ -53,7 +60,10 @@ mod tests {
     #[test]
     fn cutting() {
         assert_eq!((head("aé", 2), head("aé", 3), head("", 5)), ("a", "aé", ""));
-        assert_eq!((cut("äöü", 2).as_str(), cut("äöü", 3).as_str()), ("äö…", "äöü"));
+        assert_eq!(
+            (cut("äöü", 2).as_str(), cut("äöü", 3).as_str()),
+            ("äö…", "äöü")
+        );
         assert_eq!(plain("a\u{1b}[2J\nb"), "a [2J b");
     }
 

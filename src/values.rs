@@ -18,8 +18,9 @@ pub struct RelPath(String);
 /// Device names that Windows answers to in every directory, whatever follows the first dot.
 /// Source: "Naming Files, Paths, and Namespaces", Microsoft Learn.
 const WINDOWS_DEVICES: [&str; 24] = [
-    "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "lpt1",
-    "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+    "con", "prn", "aux", "nul", "conin$", "conout$", "com1", "com2", "com3", "com4", "com5",
+    "com6", "com7", "com8", "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8",
+    "lpt9",
 ];
 
 /// The bytes of one part of a path that common file systems can hold.
@@ -59,7 +60,9 @@ fn check_part(part: &str) -> Result<(), String> {
         "." | ".." => Err(format!("has a {part:?} part")),
         _ if part.len() > MAX_PART => Err(format!("has a part of over {MAX_PART} bytes")),
         _ if is_dot_git(&lower) => Err("names a .git folder".to_owned()),
-        _ if WINDOWS_DEVICES.contains(&stem) || is_superscript_port(stem) => Err(format!("has a part that Windows reserves: {part:?}")),
+        _ if WINDOWS_DEVICES.contains(&stem) || is_superscript_port(stem) => {
+            Err(format!("has a part that Windows reserves: {part:?}"))
+        }
         _ => Ok(()),
     }
 }
@@ -76,7 +79,10 @@ fn is_dot_git(lower: &str) -> bool {
 
 /// `COM¹`, `LPT²` and the like are device names too.
 fn is_superscript_port(stem: &str) -> bool {
-    ["com", "lpt"].iter().any(|p| stem.strip_prefix(p).is_some_and(|n| matches!(n, "\u{b9}" | "\u{b2}" | "\u{b3}")))
+    ["com", "lpt"].iter().any(|p| {
+        stem.strip_prefix(p)
+            .is_some_and(|n| matches!(n, "\u{b9}" | "\u{b2}" | "\u{b3}"))
+    })
 }
 
 impl TryFrom<String> for RelPath {
@@ -124,10 +130,20 @@ impl Places {
         let text = path.as_str();
         let folders = || text.match_indices('/').filter_map(|(at, _)| text.get(..at));
         if let Some(other) = self.files.get(text) {
-            return Err(Clash { with: *other, same: true });
+            return Err(Clash {
+                with: *other,
+                same: true,
+            });
         }
-        if let Some(other) = self.folders.get(text).or_else(|| folders().find_map(|f| self.files.get(f))) {
-            return Err(Clash { with: *other, same: false });
+        if let Some(other) = self
+            .folders
+            .get(text)
+            .or_else(|| folders().find_map(|f| self.files.get(f)))
+        {
+            return Err(Clash {
+                with: *other,
+                same: false,
+            });
         }
         self.files.insert(text.to_owned(), number);
         for folder in folders() {
@@ -149,7 +165,9 @@ impl Sha {
     /// # Errors
     /// Shows what is not an object id.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if matches!(text.len(), 40 | 64)
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
             Ok(Self(text.to_owned()))
         } else {
             Err(format!("not a git object id: {text:?}"))
@@ -240,18 +258,23 @@ pub fn boundary(text: &str, at: usize) -> usize {
     if at >= text.len() {
         return text.len();
     }
-    (0..=at).rev().find(|n| text.is_char_boundary(*n)).unwrap_or(0)
+    (0..=at)
+        .rev()
+        .find(|n| text.is_char_boundary(*n))
+        .unwrap_or(0)
 }
 
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        for nibble in [b >> 4, b & 15] {
-            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+            for nibble in [b >> 4, b & 15] {
+                out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+            out
+        })
 }
 
 /// SHA-256 as 64 hex digits.
@@ -324,7 +347,10 @@ mod tests {
             "a.",
             long.as_str(),
         ] {
-            assert_eq!(RelPath::parse(path).map(|p| p.to_string()), Ok(path.to_owned()));
+            assert_eq!(
+                RelPath::parse(path).map(|p| p.to_string()),
+                Ok(path.to_owned())
+            );
         }
     }
 
@@ -335,15 +361,36 @@ mod tests {
         for (n, p) in ["a/b", "ab", "c", "a/d"].into_iter().enumerate() {
             assert_eq!(places.take(&path(p), n), Ok(()), "{p}");
         }
-        assert_eq!(places.take(&path("c"), 9), Err(Clash { with: 2, same: true }));
-        assert_eq!(places.take(&path("a"), 9), Err(Clash { with: 0, same: false }));
-        assert_eq!(places.take(&path("c/x/y"), 9), Err(Clash { with: 2, same: false }));
+        assert_eq!(
+            places.take(&path("c"), 9),
+            Err(Clash {
+                with: 2,
+                same: true
+            })
+        );
+        assert_eq!(
+            places.take(&path("a"), 9),
+            Err(Clash {
+                with: 0,
+                same: false
+            })
+        );
+        assert_eq!(
+            places.take(&path("c/x/y"), 9),
+            Err(Clash {
+                with: 2,
+                same: false
+            })
+        );
     }
 
     #[test]
     fn run_id_is_the_contracts_digest() {
         // printf 'me@example.com\0demo\0001\0n1\0' | sha256sum
-        assert_eq!(RunId::of("me@example.com", "demo", 1, "n1").as_str(), &sha256_hex(b"me@example.com\0demo\x001\0n1\0")[..16]);
+        assert_eq!(
+            RunId::of("me@example.com", "demo", 1, "n1").as_str(),
+            &sha256_hex(b"me@example.com\0demo\x001\0n1\0")[..16]
+        );
         assert_ne!(RunId::of("a", "b", 1, "c"), RunId::of("ab", "", 1, "c"));
     }
 

@@ -49,7 +49,16 @@ pub fn parent(out: &Out, global: &Global, args: &Walk) -> Option<Error> {
     match hand_over(out, global, args) {
         Ok(None) => None,
         Ok(Some(error)) => Some(error),
-        Err(error) => print(out, (RunDocument { error: Failure::before(&error), ..RunDocument::default() }, Some(error))),
+        Err(error) => print(
+            out,
+            (
+                RunDocument {
+                    error: Failure::before(&error),
+                    ..RunDocument::default()
+                },
+                Some(error),
+            ),
+        ),
     }
 }
 
@@ -59,25 +68,43 @@ fn hand_over(out: &Out, global: &Global, args: &Walk) -> Result<Option<Error>> {
     let bytes = read(args.task.task.as_deref())?;
     let task = Task::parse(&bytes)?;
     task.admit(&env.admission())?;
-    let dir = env.state_dir(global.state_dir.as_ref())?.join("runs").join(task.id().as_str());
+    let dir = env
+        .state_dir(global.state_dir.as_ref())?
+        .join("runs")
+        .join(task.id().as_str());
     files::make_dir(&dir)?;
     let path = dir.join("log");
     let log = OpenOptions::new().create(true).append(true).open(&path);
-    let log = log.with_context(|| format!("opening {}", path.display())).or_code(Code::State)?;
+    let log = log
+        .with_context(|| format!("opening {}", path.display()))
+        .or_code(Code::State)?;
     drop(task);
     let started = detach::start(&Environment::secrets(), &bytes, log).or_code(Code::Internal);
-    let detach::Answer { line, mut child } = started.map_err(|e| e.hint(format!("see {}", path.display())))?;
-    let answer: Answer = serde_json::from_str(&line).context("reading what the process that goes on said").or_code(Code::Internal)?;
+    let detach::Answer { line, mut child } =
+        started.map_err(|e| e.hint(format!("see {}", path.display())))?;
+    let answer: Answer = serde_json::from_str(&line)
+        .context("reading what the process that goes on said")
+        .or_code(Code::Internal)?;
     // As it came, but for the indentation on a terminal.
-    let document: Value = serde_json::from_str(&line).context("reading what the process that goes on said").or_code(Code::Internal)?;
+    let document: Value = serde_json::from_str(&line)
+        .context("reading what the process that goes on said")
+        .or_code(Code::Internal)?;
     out.document(&document);
     if answer.status == "accepted" {
         return Ok(None);
     }
     // It has ended, or is about to.
     let _ = child.wait();
-    let unknown = || Error::new(Code::Internal, "the process that goes on did not say why it ended");
-    Ok(Some(answer.error.map_or_else(unknown, |e| Error { hint: e.hint, ..Error::new(e.code, e.message) })))
+    let unknown = || {
+        Error::new(
+            Code::Internal,
+            "the process that goes on did not say why it ended",
+        )
+    };
+    Ok(Some(answer.error.map_or_else(unknown, |e| Error {
+        hint: e.hint,
+        ..Error::new(e.code, e.message)
+    })))
 }
 
 /// In the process that goes on: says that the run is its, and walks.
@@ -90,15 +117,31 @@ pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Erro
         let task = Task::parse(&bytes)?;
         drop(bytes);
         task.admit(&env.admission())?;
-        Ok((config::walk(&env, global, args, Goal::Notify, &task, said)?, task))
+        Ok((
+            config::walk(&env, global, args, Goal::Notify, &task, said)?,
+            task,
+        ))
     };
     let (document, error) = match begun() {
         Ok((setup, task)) => walk::run(&setup, &task, Goal::Notify, &|| {
-            out.document(&Accepted { status: "accepted", run: task.id() });
+            out.document(&Accepted {
+                status: "accepted",
+                run: task.id(),
+            });
             answered.set(true);
         }),
-        Err(e) => (RunDocument { error: Failure::before(&e), ..RunDocument::default() }, Some(e)),
+        Err(e) => (
+            RunDocument {
+                error: Failure::before(&e),
+                ..RunDocument::default()
+            },
+            Some(e),
+        ),
     };
     // The result of a run that was accepted is for `status`; nobody listens any more.
-    if answered.get() { error } else { print(out, (document, error)) }
+    if answered.get() {
+        error
+    } else {
+        print(out, (document, error))
+    }
 }

@@ -23,7 +23,10 @@ use crate::walk::{self};
 /// Exits with the worst that is seen: 1 failed or unknown, 75 on the way, 0 finished.
 pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
     let seen = look(global, args).inspect_err(|e| {
-        out.document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
+        out.document(&RunDocument {
+            error: Failure::before(e),
+            ..RunDocument::default()
+        });
     })?;
     let all = match &seen {
         Asked::One(seen) => std::slice::from_ref(seen.as_ref()),
@@ -31,8 +34,16 @@ pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
     };
     if let Some(file) = &args.html {
         let written = std::fs::write(file, dashboard::page(all, &rfc3339_now()));
-        let failed = |e: &Error| out.document(&RunDocument { error: Failure::before(e), ..RunDocument::default() });
-        written.with_context(|| format!("writing --html {}", file.display())).or_code(Code::Usage).inspect_err(failed)?;
+        let failed = |e: &Error| {
+            out.document(&RunDocument {
+                error: Failure::before(e),
+                ..RunDocument::default()
+            })
+        };
+        written
+            .with_context(|| format!("writing --html {}", file.display()))
+            .or_code(Code::Usage)
+            .inspect_err(failed)?;
     }
     if report::on_terminal() {
         out.text(&status::table(all));
@@ -42,7 +53,12 @@ pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
             Asked::All(seen) => out.document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
         }
     }
-    Ok(all.iter().map(|s| s.standing).max().unwrap_or(Standing::Finished).exit_status())
+    Ok(all
+        .iter()
+        .map(|s| s.standing)
+        .max()
+        .unwrap_or(Standing::Finished)
+        .exit_status())
 }
 
 enum Asked {
@@ -95,7 +111,8 @@ pub fn prune(out: &Out, global: &Global, args: &Prune) -> Option<Error> {
 }
 
 fn drop_old(global: &Global, age: Duration, document: &mut PruneDocument) -> Result<()> {
-    let state = Environment::read(global.env_file.as_deref())?.state_dir(global.state_dir.as_ref())?;
+    let state =
+        Environment::read(global.env_file.as_deref())?.state_dir(global.state_dir.as_ref())?;
     let before = unix_now().saturating_sub(age.as_secs());
     journal::sweep(&state)?;
     let pending = outbox::pending(&state)?;
@@ -104,7 +121,10 @@ fn drop_old(global: &Global, age: Duration, document: &mut PruneDocument) -> Res
     for id in ids {
         // Looked at without the lock first: most runs are not concerned.
         let dir = state.join("runs").join(id.as_str());
-        if !pending.contains(&id) && is_over(&dir, before)? && journal::drop_run(&state, &id, |dir| is_over(dir, before))? {
+        if !pending.contains(&id)
+            && is_over(&dir, before)?
+            && journal::drop_run(&state, &id, |dir| is_over(dir, before))?
+        {
             document.pruned.push(id);
         } else {
             document.kept += 1;
@@ -119,10 +139,14 @@ fn is_over(dir: &std::path::Path, before: u64) -> Result<bool> {
     struct Status {
         status: String,
     }
-    let Ok(Some(kept)) = summary::read::<Box<RawValue>>(dir) else { return Ok(false) };
+    let Ok(Some(kept)) = summary::read::<Box<RawValue>>(dir) else {
+        return Ok(false);
+    };
     if kept.ended_at > before {
         return Ok(false);
     }
-    let read = serde_json::from_str(kept.document.get()).with_context(|| dir.display().to_string()).or_code(Code::State);
+    let read = serde_json::from_str(kept.document.get())
+        .with_context(|| dir.display().to_string())
+        .or_code(Code::State);
     read.map(|s: Status| matches!(s.status.as_str(), "notified" | "deployed" | "failed"))
 }

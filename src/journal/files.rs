@@ -20,7 +20,11 @@ pub fn make_dir(dir: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).with_context(|| format!("making {}", dir.display())).or_code(Code::State).map_err(hint)
+    builder
+        .create(dir)
+        .with_context(|| format!("making {}", dir.display()))
+        .or_code(Code::State)
+        .map_err(hint)
 }
 
 /// Writes a file: beside its place, synced, renamed, and the folder synced.
@@ -28,12 +32,17 @@ pub fn make_dir(dir: &Path) -> Result<()> {
 /// # Errors
 /// `state`.
 pub fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    put(file, bytes).with_context(|| format!("writing {}", file.display())).or_code(Code::State).map_err(hint)
+    put(file, bytes)
+        .with_context(|| format!("writing {}", file.display()))
+        .or_code(Code::State)
+        .map_err(hint)
 }
 
 fn put(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let parent = file.parent().context("no folder")?;
-    let mut temporary = tempfile::Builder::new().prefix(".tmp-").tempfile_in(parent)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .tempfile_in(parent)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(file)?;
@@ -47,7 +56,11 @@ fn put(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// As the system says.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     // Windows cannot open a folder for this, and does not need it.
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(dir)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 /// What every JSON file of the state directory is wrapped in.
@@ -86,9 +99,16 @@ pub fn write_json_line<T: Serialize>(file: &Path, value: &T) -> Result<()> {
 fn write_text(file: &Path, text: serde_json::Result<String>) -> Result<()> {
     let sheet = text.and_then(|text| {
         let (sha256, value) = (sha256_hex(text.as_bytes()), RawValue::from_string(text)?);
-        serde_json::to_vec(&Sheet { version: VERSION, sha256, value: &value })
+        serde_json::to_vec(&Sheet {
+            version: VERSION,
+            sha256,
+            value: &value,
+        })
     });
-    write(file, &sheet.context("writing JSON").or_code(Code::Internal)?)
+    write(
+        file,
+        &sheet.context("writing JSON").or_code(Code::Internal)?,
+    )
 }
 
 /// `None` if there is no such file.
@@ -99,12 +119,18 @@ pub fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<Option<T>> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e).with_context(|| format!("reading {}", file.display())).or_code(Code::State).map_err(hint),
+        Err(e) => {
+            return Err(e)
+                .with_context(|| format!("reading {}", file.display()))
+                .or_code(Code::State)
+                .map_err(hint);
+        }
     };
     parse(&bytes).map(Some).map_err(|why| {
         let folder = file.parent().unwrap_or(file).display().to_string();
-        Error::new(Code::State, format!("{} {why}", file.display()))
-            .hint(format!("what was pushed is on the remote: remove {folder} and run the same command again"))
+        Error::new(Code::State, format!("{} {why}", file.display())).hint(format!(
+            "what was pushed is on the remote: remove {folder} and run the same command again"
+        ))
     })
 }
 
@@ -132,7 +158,9 @@ fn other_version(version: u32) -> String {
 }
 
 fn hint(error: Error) -> Error {
-    error.hint("see --state-dir and LLMDEPLOY_STATE_DIR; the directory must be writable and have room")
+    error.hint(
+        "see --state-dir and LLMDEPLOY_STATE_DIR; the directory must be writable and have room",
+    )
 }
 
 #[cfg(test)]
@@ -149,12 +177,25 @@ mod tests {
         let good = fs::read_to_string(&file).unwrap();
         let edited = good.replace('7', "8");
         let older = good.replace("\"version\":1", "\"version\":0");
-        for damage in
-            ["", "{", "{\"version\":1}", "{\"version\":2,\"values\":7}", "null", "\0\0\0\0", &good[..good.len() / 2], &edited, &older]
-        {
+        for damage in [
+            "",
+            "{",
+            "{\"version\":1}",
+            "{\"version\":2,\"values\":7}",
+            "null",
+            "\0\0\0\0",
+            &good[..good.len() / 2],
+            &edited,
+            &older,
+        ] {
             fs::write(&file, damage).unwrap();
             let error = read_json::<u32>(&file).unwrap_err();
-            assert!(error.code == Code::State && error.one_line().contains("x.json") && error.hint.is_some(), "{damage}: {error}");
+            assert!(
+                error.code == Code::State
+                    && error.one_line().contains("x.json")
+                    && error.hint.is_some(),
+                "{damage}: {error}"
+            );
         }
     }
 }

@@ -34,14 +34,20 @@ impl Lock {
                     tries += 1;
                     continue;
                 }
-                opened => opened.with_context(|| format!("opening {}", path.display())).or_code(Code::State)?,
+                opened => opened
+                    .with_context(|| format!("opening {}", path.display()))
+                    .or_code(Code::State)?,
             };
             match file.try_lock() {
                 Ok(()) if !is_at(&file, path) && tries < TRIES => tries += 1,
                 Ok(()) => {
                     // Only for the message below; the lock does not depend on it.
-                    let note = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-                    note.with_context(|| format!("writing {}", path.display())).or_code(Code::State)?;
+                    let note = file
+                        .set_len(0)
+                        .and_then(|()| file.rewind())
+                        .and_then(|()| write!(file, "{}", std::process::id()));
+                    note.with_context(|| format!("writing {}", path.display()))
+                        .or_code(Code::State)?;
                     return Ok(Self(file));
                 }
                 Err(TryLockError::WouldBlock) if tries < TRIES => {
@@ -49,10 +55,17 @@ impl Lock {
                     std::thread::sleep(BETWEEN);
                 }
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Error::new(Code::Busy, format!("{} is working on this run", holder(&mut file)))
-                        .hint("wait for it, or run the same command again later"));
+                    return Err(Error::new(
+                        Code::Busy,
+                        format!("{} is working on this run", holder(&mut file)),
+                    )
+                    .hint("wait for it, or run the same command again later"));
                 }
-                Err(TryLockError::Error(e)) => return Err(e).with_context(|| format!("locking {}", path.display())).or_code(Code::State),
+                Err(TryLockError::Error(e)) => {
+                    return Err(e)
+                        .with_context(|| format!("locking {}", path.display()))
+                        .or_code(Code::State);
+                }
             }
         }
     }
@@ -66,21 +79,32 @@ impl Lock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 fn holder(file: &mut File) -> String {
     let mut pid = String::new();
     // Windows does not let others read a locked file.
     let _ = file.read_to_string(&mut pid);
-    if pid.is_empty() { "another process".to_owned() } else { format!("process {pid}") }
+    if pid.is_empty() {
+        "another process".to_owned()
+    } else {
+        format!("process {pid}")
+    }
 }
 
 /// Whether the file that is locked is still the one that others find. `prune` moves folders away, lock and all.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let both = file.metadata().and_then(|here| Ok((here, path.metadata()?)));
+    let both = file
+        .metadata()
+        .and_then(|here| Ok((here, path.metadata()?)));
     both.is_ok_and(|(here, there)| (here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 

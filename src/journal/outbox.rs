@@ -26,9 +26,9 @@ pub fn add(state: &Path, id: &RunId) -> Result<()> {
 pub fn remove(state: &Path, id: &RunId) -> Result<()> {
     let file = state.join("outbox").join(id.as_str());
     match std::fs::remove_file(&file) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("removing {}", file.display())).or_code(Code::State)
-        }
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e)
+            .with_context(|| format!("removing {}", file.display()))
+            .or_code(Code::State),
         _ => Ok(()),
     }
 }
@@ -48,8 +48,14 @@ pub fn pending(state: &Path) -> Result<Vec<RunId>> {
     for entry in entries {
         let entry = entry.with_context(failed).or_code(Code::State)?;
         // Delivered by another process in this very moment.
-        let Ok(since) = entry.metadata().and_then(|m| m.modified()) else { continue };
-        if let Some(id) = entry.file_name().to_str().and_then(|n| RunId::parse(n).ok()) {
+        let Ok(since) = entry.metadata().and_then(|m| m.modified()) else {
+            continue;
+        };
+        if let Some(id) = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| RunId::parse(n).ok())
+        {
             found.push((since, id));
         }
     }

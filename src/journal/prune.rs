@@ -17,7 +17,11 @@ const DROPPED: &str = ".dropped-";
 ///
 /// # Errors
 /// `state`.
-pub fn drop_run(state: &Path, id: &RunId, over: impl FnOnce(&Path) -> Result<bool>) -> Result<bool> {
+pub fn drop_run(
+    state: &Path,
+    id: &RunId,
+    over: impl FnOnce(&Path) -> Result<bool>,
+) -> Result<bool> {
     let dir = state.join("runs").join(id.as_str());
     let lock = match Lock::take(&dir.join("lock")) {
         Err(e) if e.code == Code::Busy => return Ok(false),
@@ -29,7 +33,9 @@ pub fn drop_run(state: &Path, id: &RunId, over: impl FnOnce(&Path) -> Result<boo
     let away = state.join("runs").join(format!("{DROPPED}{id}"));
     remove(&away)?;
     #[cfg(unix)]
-    fs::rename(&dir, &away).with_context(|| format!("moving {} away", dir.display())).or_code(Code::State)?;
+    fs::rename(&dir, &away)
+        .with_context(|| format!("moving {} away", dir.display()))
+        .or_code(Code::State)?;
     // A folder with an open file in it cannot be moved on Windows.
     #[cfg(not(unix))]
     let away = dir;
@@ -43,7 +49,11 @@ pub fn drop_run(state: &Path, id: &RunId, over: impl FnOnce(&Path) -> Result<boo
 /// # Errors
 /// `state`.
 pub fn sweep(state: &Path) -> Result<()> {
-    for entry in fs::read_dir(state.join("runs")).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(state.join("runs"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         if entry.file_name().to_string_lossy().starts_with(DROPPED) {
             remove(&entry.path())?;
         }
@@ -53,7 +63,9 @@ pub fn sweep(state: &Path) -> Result<()> {
 
 fn remove(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).with_context(|| format!("removing {}", dir.display())).or_code(Code::State),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e)
+            .with_context(|| format!("removing {}", dir.display()))
+            .or_code(Code::State),
         _ => Ok(()),
     }
 }

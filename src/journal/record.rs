@@ -66,19 +66,37 @@ impl Journal {
         let dir = state.join("runs").join(id.as_str());
         let lock = Lock::take(&dir.join("lock"))?;
         let journal = Self { dir, _lock: lock };
-        let known = if fresh { journal.read::<Run<C>>("run").unwrap_or(None) } else { journal.read::<Run<C>>("run")? };
+        let known = if fresh {
+            journal.read::<Run<C>>("run").unwrap_or(None)
+        } else {
+            journal.read::<Run<C>>("run")?
+        };
         let run = match known {
             Some(known) if !fresh => {
                 differs(&known)?;
-                return Ok(Opened { journal, run: known, known: true });
+                return Ok(Opened {
+                    journal,
+                    run: known,
+                    known: true,
+                });
             }
             // What cannot be read any more was something, too.
-            Some(known) => Run { fresh: known.fresh + 1, ..new },
-            None => Run { fresh: u32::from(fresh), ..new },
+            Some(known) => Run {
+                fresh: known.fresh + 1,
+                ..new
+            },
+            None => Run {
+                fresh: u32::from(fresh),
+                ..new
+            },
         };
         journal.clear()?;
         journal.write("run", &run)?;
-        Ok(Opened { journal, run, known: false })
+        Ok(Opened {
+            journal,
+            run,
+            known: false,
+        })
     }
 
     /// Takes a run that was begun; `None` if nothing is known of it.
@@ -133,13 +151,20 @@ impl Journal {
     ///
     /// # Errors
     /// The work's, and `state`.
-    pub fn step<T: Serialize + for<'a> Deserialize<'a>>(&self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<Step<T>> {
+    pub fn step<T: Serialize + for<'a> Deserialize<'a>>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<Step<T>> {
         if let Some(step) = self.read(name)? {
             return Ok(step);
         }
         let started = Instant::now();
         let value = work()?;
-        let step = Step { ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), value };
+        let step = Step {
+            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            value,
+        };
         self.write(name, &step)?;
         Ok(step)
     }
@@ -153,7 +178,9 @@ impl Journal {
             let file = self.file(name);
             match fs::remove_file(&file) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(e).with_context(|| format!("removing {}", file.display())).or_code(Code::State);
+                    return Err(e)
+                        .with_context(|| format!("removing {}", file.display()))
+                        .or_code(Code::State);
                 }
                 _ => {}
             }
@@ -169,7 +196,9 @@ impl Journal {
     pub fn store_files(&self, contents: &FileSet) -> Result<()> {
         let app = self.dir.join("app");
         files::make_dir(&app)?;
-        contents.values().try_for_each(|bytes| files::write(&app.join(sha256_hex(bytes)), bytes))
+        contents
+            .values()
+            .try_for_each(|bytes| files::write(&app.join(sha256_hex(bytes)), bytes))
     }
 
     /// Drops the stored files that are none of these, when the step that lists these is recorded.
@@ -180,11 +209,24 @@ impl Journal {
         let app = self.dir.join("app");
         let failed = || format!("clearing {}", app.display());
         let wanted: BTreeSet<&String> = digests.values().collect();
-        for entry in fs::read_dir(&app).with_context(failed).or_code(Code::State)? {
+        for entry in fs::read_dir(&app)
+            .with_context(failed)
+            .or_code(Code::State)?
+        {
             let entry = entry.with_context(failed).or_code(Code::State)?;
-            if entry.file_name().to_str().is_none_or(|name| !wanted.contains(&name.to_owned())) {
+            if entry
+                .file_name()
+                .to_str()
+                .is_none_or(|name| !wanted.contains(&name.to_owned()))
+            {
                 let path = entry.path();
-                if path.is_dir() { remove_dir(&path)? } else { fs::remove_file(&path).with_context(failed).or_code(Code::State)? }
+                if path.is_dir() {
+                    remove_dir(&path)?
+                } else {
+                    fs::remove_file(&path)
+                        .with_context(failed)
+                        .or_code(Code::State)?
+                }
             }
         }
         Ok(())
@@ -198,15 +240,24 @@ impl Journal {
         let load = |path: &RelPath, digest: &String| {
             let file = self.dir.join("app").join(digest);
             // Under its path: by a version that did not know digests for names.
-            let read = fs::read(&file).or_else(|e| fs::read(self.dir.join("app").join(path.as_str())).map_err(|_| e));
-            let bytes = read.with_context(|| format!("reading {path}, {}", file.display())).or_code(Code::State);
+            let read = fs::read(&file)
+                .or_else(|e| fs::read(self.dir.join("app").join(path.as_str())).map_err(|_| e));
+            let bytes = read
+                .with_context(|| format!("reading {path}, {}", file.display()))
+                .or_code(Code::State);
             match bytes {
                 Ok(bytes) if sha256_hex(&bytes) == *digest => Ok((path.clone(), bytes)),
-                Ok(_) => Err(Error::new(Code::State, format!("{path}, {}, is not what was recorded", file.display()))),
+                Ok(_) => Err(Error::new(
+                    Code::State,
+                    format!("{path}, {}, is not what was recorded", file.display()),
+                )),
                 Err(e) => Err(e),
             }
         };
-        let files: Result<FileSet> = digests.iter().map(|(path, digest)| load(path, digest)).collect();
+        let files: Result<FileSet> = digests
+            .iter()
+            .map(|(path, digest)| load(path, digest))
+            .collect();
         files.map_err(|e| e.hint("run again with --fresh to generate anew; to deploy files of your own use --site DIR"))
     }
 
@@ -217,13 +268,18 @@ impl Journal {
     /// Empties the folder, all but the lock, which is ours, and the log, which this process may be writing. `run.json` goes last: while it is there the rest is its.
     fn clear(&self) -> Result<()> {
         let failed = || format!("clearing {}", self.dir.display());
-        for entry in fs::read_dir(&self.dir).with_context(failed).or_code(Code::State)? {
+        for entry in fs::read_dir(&self.dir)
+            .with_context(failed)
+            .or_code(Code::State)?
+        {
             let entry = entry.with_context(failed).or_code(Code::State)?;
             let (name, path) = (entry.file_name(), entry.path());
             if path.is_dir() {
                 remove_dir(&path)?;
             } else if name != "lock" && name != "log" && name != "run.json" {
-                fs::remove_file(&path).with_context(failed).or_code(Code::State)?;
+                fs::remove_file(&path)
+                    .with_context(failed)
+                    .or_code(Code::State)?;
             }
         }
         self.forget(&["run"])
@@ -232,7 +288,9 @@ impl Journal {
 
 fn remove_dir(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).with_context(|| format!("removing {}", dir.display())).or_code(Code::State),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e)
+            .with_context(|| format!("removing {}", dir.display()))
+            .or_code(Code::State),
         _ => Ok(()),
     }
 }
@@ -251,7 +309,10 @@ mod tests {
     #[test]
     fn files_of_two_records_side_by_side() {
         let dir = tempfile::tempdir().unwrap();
-        let journal = Journal { dir: dir.path().to_owned(), _lock: Lock::take(&dir.path().join("lock")).unwrap() };
+        let journal = Journal {
+            dir: dir.path().to_owned(),
+            _lock: Lock::take(&dir.path().join("lock")).unwrap(),
+        };
         let ((old, old_digests), (new, new_digests)) = (files("old"), files("new"));
         // As earlier versions kept them.
         fs::create_dir_all(dir.path().join("app/a")).unwrap();

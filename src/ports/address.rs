@@ -14,14 +14,21 @@ use ureq::unversioned::transport::NextTimeout;
 pub(super) struct PublicOnly(DefaultResolver);
 
 impl Resolver for PublicOnly {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.0.resolve(uri, config, timeout)?;
         let mut public = self.empty();
         for address in found.iter().filter(|a| is_public(a.ip())) {
             public.push(*address);
         }
         if public.is_empty() {
-            return Err(ureq::Error::Other("its address is private, loopback or link-local".into()));
+            return Err(ureq::Error::Other(
+                "its address is private, loopback or link-local".into(),
+            ));
         }
         Ok(public)
     }
@@ -33,7 +40,9 @@ pub(super) fn is_private_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
         Ok(ip) => !is_public(ip),
-        Err(_) => (bare, 443).to_socket_addrs().is_ok_and(|mut all| all.any(|a| !is_public(a.ip()))),
+        Err(_) => (bare, 443)
+            .to_socket_addrs()
+            .is_ok_and(|mut all| all.any(|a| !is_public(a.ip()))),
     }
 }
 
@@ -71,7 +80,9 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match parts {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => embedded(high, low),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => embedded(high, low),
         [0x2001, second, ..] if second == 0xdb8 || second < 0x200 => false,
         // Global unicast is 2000::/3; all else is local, multicast or not given out.
         [first, ..] => first & 0xe000 == 0x2000,
@@ -116,9 +127,20 @@ mod tests {
         ] {
             assert!(!is_public(ip.parse().unwrap()), "{ip}");
         }
-        for ip in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
+        for ip in [
+            "1.1.1.1",
+            "93.184.216.34",
+            "172.32.0.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+            "64:ff9b::101:101",
+        ] {
             assert!(is_public(ip.parse().unwrap()), "{ip}");
         }
-        assert!(is_private_host("127.0.0.1") && is_private_host("[::1]") && is_private_host("localhost"));
+        assert!(
+            is_private_host("127.0.0.1")
+                && is_private_host("[::1]")
+                && is_private_host("localhost")
+        );
     }
 }

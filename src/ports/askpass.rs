@@ -41,13 +41,19 @@ impl Server {
     /// # Errors
     /// No loopback port or no randomness to be had.
     pub fn start(authority: &str, token: &Secret) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on loopback for git's askpass")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .context("listening on loopback for git's askpass")?;
         let address = listener.local_addr()?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("no random bytes: {e}"))?;
         let word = hex(&random);
         let over = Arc::new(AtomicBool::new(false));
-        let door = Door { word: word.clone(), authority: authority.to_owned(), token: token.clone(), over: Arc::clone(&over) };
+        let door = Door {
+            word: word.clone(),
+            authority: authority.to_owned(),
+            token: token.clone(),
+            over: Arc::clone(&over),
+        };
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if door.over.load(Ordering::Acquire) {
@@ -57,7 +63,12 @@ impl Server {
                 let _ = door.answer(stream);
             }
         });
-        Ok(Self { address, word, over, thread: Some(thread) })
+        Ok(Self {
+            address,
+            word,
+            over,
+            thread: Some(thread),
+        })
     }
 
     /// The value of [`VARIABLE`] for the child.
@@ -90,7 +101,9 @@ impl Door {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut line = String::new();
-        BufReader::new(&stream).take(MAX_LINE).read_line(&mut line)?;
+        BufReader::new(&stream)
+            .take(MAX_LINE)
+            .read_line(&mut line)?;
         let (word, prompt) = line.trim_end().split_once(' ').unwrap_or_default();
         let known: bool = word.as_bytes().ct_eq(self.word.as_bytes()).into();
         if known && asks_for(prompt, &self.authority) {
@@ -104,9 +117,16 @@ impl Door {
 
 /// Whether git's prompt asks for the password of `x-access-token` at exactly this host and port.
 fn asks_for(prompt: &str, authority: &str) -> bool {
-    let quoted = prompt.strip_prefix("Password for '").and_then(|rest| rest.split('\'').next());
-    let rest = quoted.and_then(|url| url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")));
-    rest.and_then(|r| r.split('/').next()).and_then(|a| a.strip_prefix(USER)?.strip_prefix('@')).is_some_and(|a| a == authority)
+    let quoted = prompt
+        .strip_prefix("Password for '")
+        .and_then(|rest| rest.split('\'').next());
+    let rest = quoted.and_then(|url| {
+        url.strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"))
+    });
+    rest.and_then(|r| r.split('/').next())
+        .and_then(|a| a.strip_prefix(USER)?.strip_prefix('@'))
+        .is_some_and(|a| a == authority)
 }
 
 /// The helper's side: hands the prompt to the parent and prints its answer.
@@ -117,14 +137,21 @@ pub fn ask(invitation: &str, prompt: &str) -> anyhow::Result<()> {
     let (address, word) = invitation.split_once('/').context("not an invitation")?;
     let address: SocketAddr = address.parse().context("not an address")?;
     anyhow::ensure!(address.ip().is_loopback(), "not on loopback");
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).context("the parent does not listen any more")?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
+        .context("the parent does not listen any more")?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{word} {}\n", prompt.replace(['\r', '\n'], " ").trim()).as_bytes())?;
+    stream
+        .write_all(format!("{word} {}\n", prompt.replace(['\r', '\n'], " ").trim()).as_bytes())?;
     let mut token = String::new();
-    stream.take(MAX_LINE).read_to_string(&mut token).context("the parent does not answer")?;
+    stream
+        .take(MAX_LINE)
+        .read_to_string(&mut token)
+        .context("the parent does not answer")?;
     anyhow::ensure!(!token.is_empty(), "the parent refused");
     let mut out = io::stdout().lock();
-    writeln!(out, "{token}").and_then(|()| out.flush()).context("git does not listen")
+    writeln!(out, "{token}")
+        .and_then(|()| out.flush())
+        .context("git does not listen")
 }
 
 #[cfg(test)]
@@ -133,7 +160,9 @@ mod tests {
 
     fn talk(server: &Server, word: &str, prompt: &str) -> String {
         let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.write_all(format!("{word} {prompt}\n").as_bytes()).unwrap();
+        stream
+            .write_all(format!("{word} {prompt}\n").as_bytes())
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -141,13 +170,35 @@ mod tests {
 
     #[test]
     fn only_the_right_word_for_the_right_host_and_only_once() {
-        let server = Server::start("forge.example:8443", &Secret::new("the-token").unwrap()).unwrap();
+        let server =
+            Server::start("forge.example:8443", &Secret::new("the-token").unwrap()).unwrap();
         let good = "Password for 'https://x-access-token@forge.example:8443': ";
         let word = server.word.clone();
         assert_eq!(talk(&server, "guess", good), "");
-        assert_eq!(talk(&server, &word, "Password for 'https://x-access-token@evil.example': "), "");
-        assert_eq!(talk(&server, &word, "Password for 'https://x-access-token@forge.example:8443.evil.example': "), "");
-        assert_eq!(talk(&server, &word, "Username for 'https://forge.example:8443': "), "");
+        assert_eq!(
+            talk(
+                &server,
+                &word,
+                "Password for 'https://x-access-token@evil.example': "
+            ),
+            ""
+        );
+        assert_eq!(
+            talk(
+                &server,
+                &word,
+                "Password for 'https://x-access-token@forge.example:8443.evil.example': "
+            ),
+            ""
+        );
+        assert_eq!(
+            talk(
+                &server,
+                &word,
+                "Username for 'https://forge.example:8443': "
+            ),
+            ""
+        );
         assert_eq!(talk(&server, &word, good), "the-token");
         // The door is closed now: whatever comes next gets no token, or no connection.
         if let Ok(mut stream) = TcpStream::connect(server.address) {
@@ -160,10 +211,22 @@ mod tests {
 
     #[test]
     fn prompts() {
-        assert!(asks_for("Password for 'https://x-access-token@github.com': ", "github.com"));
-        assert!(!asks_for("Password for 'https://x-access-token@github.com.evil.example': ", "github.com"));
-        assert!(!asks_for("Password for 'https://other@github.com': ", "github.com"));
-        assert!(!asks_for("Password for 'https://github.com': ", "github.com"));
+        assert!(asks_for(
+            "Password for 'https://x-access-token@github.com': ",
+            "github.com"
+        ));
+        assert!(!asks_for(
+            "Password for 'https://x-access-token@github.com.evil.example': ",
+            "github.com"
+        ));
+        assert!(!asks_for(
+            "Password for 'https://other@github.com': ",
+            "github.com"
+        ));
+        assert!(!asks_for(
+            "Password for 'https://github.com': ",
+            "github.com"
+        ));
         assert!(!asks_for("", "github.com"));
     }
 }

@@ -27,26 +27,46 @@ pub struct Answer {
 ///
 /// # Errors
 /// It could not be started, or ended without a word.
-pub fn start(variables: &BTreeMap<&'static str, Option<String>>, task: &[u8], log: File) -> anyhow::Result<Answer> {
+pub fn start(
+    variables: &BTreeMap<&'static str, Option<String>>,
+    task: &[u8],
+    log: File,
+) -> anyhow::Result<Answer> {
     let this = std::env::current_exe().context("finding this program's own path")?;
     let mut command = Command::new(this);
     command.args(std::env::args_os().skip(1)).env(VARIABLE, "1");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log);
     for name in variables.keys() {
         command.env_remove(name);
     }
-    let mut child = command.spawn().context("starting the process that goes on")?;
-    let given: BTreeMap<_, _> = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+    let mut child = command
+        .spawn()
+        .context("starting the process that goes on")?;
+    let given: BTreeMap<_, _> = variables
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        .collect();
     let header = serde_json::to_vec(&given).context("writing JSON")?;
     if let Some(mut stdin) = child.stdin.take() {
         // One that ends early says why on its output.
-        let _ = stdin.write_all(&header).and_then(|()| stdin.write_all(b"\n")).and_then(|()| stdin.write_all(task));
+        let _ = stdin
+            .write_all(&header)
+            .and_then(|()| stdin.write_all(b"\n"))
+            .and_then(|()| stdin.write_all(task));
     }
     let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut line).context("listening to the process that goes on")?;
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .context("listening to the process that goes on")?;
     }
-    anyhow::ensure!(!line.is_empty(), "the process that goes on ended without a word");
+    anyhow::ensure!(
+        !line.is_empty(),
+        "the process that goes on ended without a word"
+    );
     Ok(Answer { line, child })
 }
 
@@ -67,9 +87,16 @@ pub fn leave() {}
 pub fn receive(limit: u64) -> anyhow::Result<(BTreeMap<String, String>, Vec<u8>)> {
     let mut stdin = io::stdin().lock();
     let mut header = Vec::new();
-    stdin.read_until(b'\n', &mut header).context("reading what was handed over")?;
-    let variables = serde_json::from_slice(&header).ok().context("nothing was handed over")?;
+    stdin
+        .read_until(b'\n', &mut header)
+        .context("reading what was handed over")?;
+    let variables = serde_json::from_slice(&header)
+        .ok()
+        .context("nothing was handed over")?;
     let mut task = Vec::new();
-    stdin.take(limit).read_to_end(&mut task).context("reading the task that was handed over")?;
+    stdin
+        .take(limit)
+        .read_to_end(&mut task)
+        .context("reading the task that was handed over")?;
     Ok((variables, task))
 }

@@ -14,18 +14,38 @@ const MAX_HOPS: usize = 5;
 ///
 /// # Errors
 /// No answer in `timeout`, or a redirect that would not arrive as the same POST.
-pub fn post(http: &Http, url: &Url, body: &[u8], timeout: Duration, allowed: &dyn Fn(&Url) -> bool) -> anyhow::Result<Response> {
+pub fn post(
+    http: &Http,
+    url: &Url,
+    body: &[u8],
+    timeout: Duration,
+    allowed: &dyn Fn(&Url) -> bool,
+) -> anyhow::Result<Response> {
     let mut at = url.clone();
     for _ in 0..=MAX_HOPS {
-        let headers = [("Content-Type", "application/json"), ("Accept", "application/json, */*")];
-        let request = Request { method: "POST", url: at.as_str(), headers: &headers, body: Some(body), timeout, limit: ANSWER_LIMIT };
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, */*"),
+        ];
+        let request = Request {
+            method: "POST",
+            url: at.as_str(),
+            headers: &headers,
+            body: Some(body),
+            timeout,
+            limit: ANSWER_LIMIT,
+        };
         // A status of 2xx is what counts; an answer that breaks off behind it was given all the same.
         let response = http.send_for_status(&request)?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
         }
-        let Some(location) = response.header("location") else { return Ok(response) };
-        let target = at.join(location).map_err(|why| anyhow!("{} redirects to {}: {why}", at.authority, masked(location)))?;
+        let Some(location) = response.header("location") else {
+            return Ok(response);
+        };
+        let target = at
+            .join(location)
+            .map_err(|why| anyhow!("{} redirects to {}: {why}", at.authority, masked(location)))?;
         let upgraded = target.https && !at.https && target.host == at.host;
         if !matches!(response.status, 307 | 308) && !upgraded {
             bail!(
@@ -36,10 +56,19 @@ pub fn post(http: &Http, url: &Url, body: &[u8], timeout: Duration, allowed: &dy
             );
         }
         if at.https && !target.https {
-            bail!("{} answered {}: a redirect from https to plain http is not followed", at.authority, response.status);
+            bail!(
+                "{} answered {}: a redirect from https to plain http is not followed",
+                at.authority,
+                response.status
+            );
         }
         if !allowed(&target) {
-            bail!("{} answered {}: a redirect to {}, which is not an allowed host", at.authority, response.status, target.authority);
+            bail!(
+                "{} answered {}: a redirect to {}, which is not an allowed host",
+                at.authority,
+                response.status,
+                target.authority
+            );
         }
         at = target;
     }

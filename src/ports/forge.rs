@@ -33,7 +33,10 @@ pub struct Author {
 impl Default for Author {
     /// Where no account is at hand. The address belongs to nobody and cannot be mistaken for somebody's.
     fn default() -> Self {
-        Self { name: "llmdeploy".to_owned(), email: "llmdeploy@localhost".to_owned() }
+        Self {
+            name: "llmdeploy".to_owned(),
+            email: "llmdeploy@localhost".to_owned(),
+        }
     }
 }
 
@@ -97,7 +100,8 @@ pub trait Forge {
     ///
     /// # Errors
     /// As [`Forge::prove`], and `pages_failed`.
-    fn wait_live(&self, world: &World, name: &str, page: &Page<'_>, until: Instant) -> Result<Live>;
+    fn wait_live(&self, world: &World, name: &str, page: &Page<'_>, until: Instant)
+    -> Result<Live>;
 }
 
 /// What is waited for.

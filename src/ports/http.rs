@@ -53,7 +53,10 @@ pub struct Response {
 impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 
     #[must_use]
@@ -77,7 +80,10 @@ pub struct Stream {
 impl Stream {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 }
 
@@ -100,7 +106,10 @@ impl Http {
     ///
     /// # Errors
     /// The file cannot be read or holds no certificate.
-    pub fn new(ca_file: Option<&std::path::Path>, progress: Arc<dyn Progress>) -> anyhow::Result<Self> {
+    pub fn new(
+        ca_file: Option<&std::path::Path>,
+        progress: Arc<dyn Progress>,
+    ) -> anyhow::Result<Self> {
         let tls = match ca_file {
             Some(file) => TlsConfig::builder().root_certs(roots(file)?).build(),
             None => TlsConfig::default(),
@@ -119,9 +128,19 @@ impl Http {
                 .build()
         };
         let proxy = ureq::Proxy::try_from_env();
-        let public = ureq::Agent::with_parts(config(None), DefaultConnector::default(), PublicOnly::default());
+        let public = ureq::Agent::with_parts(
+            config(None),
+            DefaultConnector::default(),
+            PublicOnly::default(),
+        );
         let has_proxy = proxy.is_some();
-        Ok(Self { through_proxy: config(proxy).into(), direct: config(None).into(), public, has_proxy, progress })
+        Ok(Self {
+            through_proxy: config(proxy).into(),
+            direct: config(None).into(),
+            public,
+            has_proxy,
+            progress,
+        })
     }
 
     /// Makes one request.
@@ -148,7 +167,10 @@ impl Http {
         if !self.has_proxy {
             return self.send_by(&self.public, request, true);
         }
-        let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+        let uri: Uri = request
+            .url
+            .parse()
+            .with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
         if uri.host().is_none_or(address::is_private_host) {
             bail!("its address is private, loopback or link-local");
         }
@@ -157,18 +179,34 @@ impl Http {
 
     /// A request to this machine, with what it carries, must not make a detour over somebody else's.
     fn agent(&self, url: &str) -> &ureq::Agent {
-        let local = url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback));
-        if local { &self.direct } else { &self.through_proxy }
+        let local = url
+            .parse::<Uri>()
+            .is_ok_and(|uri| uri.host().is_some_and(is_loopback));
+        if local {
+            &self.direct
+        } else {
+            &self.through_proxy
+        }
     }
 
-    fn send_by(&self, agent: &ureq::Agent, request: &Request<'_>, whole: bool) -> anyhow::Result<Response> {
+    fn send_by(
+        &self,
+        agent: &ureq::Agent,
+        request: &Request<'_>,
+        whole: bool,
+    ) -> anyhow::Result<Response> {
         let started = Instant::now();
         let result = exchange(agent, request, whole);
         let outcome = match &result {
             Ok(r) => r.status.to_string(),
             Err(e) => format!("{e:#}"),
         };
-        self.progress.trace(&format!("{} {} → {outcome} ({} ms)", request.method, masked(request.url), started.elapsed().as_millis()));
+        self.progress.trace(&format!(
+            "{} {} → {outcome} ({} ms)",
+            request.method,
+            masked(request.url),
+            started.elapsed().as_millis()
+        ));
         result
     }
 
@@ -184,16 +222,34 @@ impl Http {
             Ok(r) => r.status().as_u16().to_string(),
             Err(e) => format!("{e:#}"),
         };
-        self.progress.trace(&format!("{} {} → {outcome} ({} ms)", request.method, masked(request.url), started.elapsed().as_millis()));
+        self.progress.trace(&format!(
+            "{} {} → {outcome} ({} ms)",
+            request.method,
+            masked(request.url),
+            started.elapsed().as_millis()
+        ));
         let response = result?;
         let (status, headers) = (response.status().as_u16(), headers(&response));
-        Ok(Stream { status, headers, body: Box::new(response.into_body().into_reader().take(request.limit)) })
+        Ok(Stream {
+            status,
+            headers,
+            body: Box::new(response.into_body().into_reader().take(request.limit)),
+        })
     }
 }
 
-fn begin(agent: &ureq::Agent, request: &Request<'_>, idle: Option<Duration>) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
-    let uri: Uri = request.url.parse().with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
-    let mut builder = ureq::http::Request::builder().method(request.method).uri(uri);
+fn begin(
+    agent: &ureq::Agent,
+    request: &Request<'_>,
+    idle: Option<Duration>,
+) -> anyhow::Result<ureq::http::Response<ureq::Body>> {
+    let uri: Uri = request
+        .url
+        .parse()
+        .with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
+    let mut builder = ureq::http::Request::builder()
+        .method(request.method)
+        .uri(uri);
     for (name, value) in request.headers {
         builder = builder.header(*name, *value);
     }
@@ -209,14 +265,25 @@ fn exchange(agent: &ureq::Agent, request: &Request<'_>, whole: bool) -> anyhow::
     let mut response = begin(agent, request, None)?;
     let headers = headers(&response);
     let mut body = Vec::new();
-    let read = response.body_mut().as_reader().take(request.limit + 1).read_to_end(&mut body);
+    let read = response
+        .body_mut()
+        .as_reader()
+        .take(request.limit + 1)
+        .read_to_end(&mut body);
     if whole {
         read.with_context(failed)?;
     }
     if whole && body.len() as u64 > request.limit {
-        return Err(anyhow::Error::new(TooLarge { limit: request.limit }).context(failed()));
+        return Err(anyhow::Error::new(TooLarge {
+            limit: request.limit,
+        })
+        .context(failed()));
     }
-    Ok(Response { status: response.status().as_u16(), headers, body })
+    Ok(Response {
+        status: response.status().as_u16(),
+        headers,
+        body,
+    })
 }
 
 fn run<B: ureq::AsSendBody>(
@@ -225,15 +292,31 @@ fn run<B: ureq::AsSendBody>(
     timeout: Duration,
     idle: Option<Duration>,
 ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-    agent.run(agent.configure_request(request).timeout_global(Some(timeout)).timeout_per_read(idle).build())
+    agent.run(
+        agent
+            .configure_request(request)
+            .timeout_global(Some(timeout))
+            .timeout_per_read(idle)
+            .build(),
+    )
 }
 
 fn headers(response: &ureq::http::Response<ureq::Body>) -> Vec<(String, String)> {
-    response.headers().iter().map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect()
+    response
+        .headers()
+        .iter()
+        .map(|(k, v)| {
+            (
+                k.to_string(),
+                String::from_utf8_lossy(v.as_bytes()).into_owned(),
+            )
+        })
+        .collect()
 }
 
 fn roots(file: &std::path::Path) -> anyhow::Result<RootCerts> {
-    let pem = std::fs::read(file).with_context(|| format!("reading the certificates in {}", file.display()))?;
+    let pem = std::fs::read(file)
+        .with_context(|| format!("reading the certificates in {}", file.display()))?;
     let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(c)) => Some(c),
@@ -250,7 +333,10 @@ fn roots(file: &std::path::Path) -> anyhow::Result<RootCerts> {
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Scheme, host and path of a URL; what may be confidential (user, query, fragment) is left out.
@@ -260,7 +346,10 @@ pub fn masked(url: &str) -> String {
     match plain.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-            format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default())
+            format!(
+                "{scheme}://{}{path}",
+                authority.rsplit('@').next().unwrap_or_default()
+            )
         }
         None => plain.to_owned(),
     }
@@ -272,17 +361,35 @@ mod tests {
 
     #[test]
     fn loopback() {
-        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "[::1]", "::1"] {
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "127.0.0.1",
+            "127.8.9.1",
+            "[::1]",
+            "::1",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["localhost.example.com", "127.0.0.1.example.com", "128.0.0.1", "0.0.0.0", "10.0.0.1", "[::2]", ""] {
+        for host in [
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "128.0.0.1",
+            "0.0.0.0",
+            "10.0.0.1",
+            "[::2]",
+            "",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }
 
     #[test]
     fn masking() {
-        assert_eq!(masked("https://user:pw@host:1/p?key=1#f"), "https://host:1/p");
+        assert_eq!(
+            masked("https://user:pw@host:1/p?key=1#f"),
+            "https://host:1/p"
+        );
         assert_eq!(masked("https://host?key=1"), "https://host");
     }
 }

@@ -24,7 +24,11 @@ impl Local {
     /// # Errors
     /// `config`: the directory cannot be made absolute.
     pub fn new(dir: &Path) -> Result<Self> {
-        Ok(Self { dir: std::path::absolute(dir).with_context(|| format!("--local {}", dir.display())).or_code(Code::Config)? })
+        Ok(Self {
+            dir: std::path::absolute(dir)
+                .with_context(|| format!("--local {}", dir.display()))
+                .or_code(Code::Config)?,
+        })
     }
 
     fn bare(&self, name: &str) -> PathBuf {
@@ -37,7 +41,13 @@ impl Local {
 
     fn repository(&self, name: &str, created: bool) -> Repository {
         let bare = self.bare(name);
-        Repository { name: name.to_owned(), repo_url: file_url(&bare, false), remote: Remote::Path(bare), created, has_pages: true }
+        Repository {
+            name: name.to_owned(),
+            repo_url: file_url(&bare, false),
+            remote: Remote::Path(bare),
+            created,
+            has_pages: true,
+        }
     }
 }
 
@@ -73,10 +83,16 @@ impl Forge for Local {
             Err(_) => site.symlink_metadata().is_ok(),
         };
         if foreign {
-            let message = format!("{} is there already and was not made by llmdeploy", site.display());
-            return Err(Error::new(Code::NameTaken, message).hint("choose another folder with --local, or another name with --repo"));
+            let message = format!(
+                "{} is there already and was not made by llmdeploy",
+                site.display()
+            );
+            return Err(Error::new(Code::NameTaken, message)
+                .hint("choose another folder with --local, or another name with --repo"));
         }
-        fs::create_dir_all(&self.dir).with_context(|| format!("making {}", self.dir.display())).or_code(Code::GitFailed)?;
+        fs::create_dir_all(&self.dir)
+            .with_context(|| format!("making {}", self.dir.display()))
+            .or_code(Code::GitFailed)?;
         world.git.init(&self.bare(name))?;
         Ok(self.repository(name, true))
     }
@@ -94,7 +110,9 @@ impl Forge for Local {
     fn wait_live(&self, world: &World, name: &str, _: &Page<'_>, _: Instant) -> Result<Live> {
         let (bare, site) = (self.bare(name), self.site(name));
         let turn = bare.join(OWN_LOCK);
-        let lock = fs::File::create(&turn).and_then(|f| f.lock().map(|()| f)).with_context(|| format!("locking {}", turn.display()));
+        let lock = fs::File::create(&turn)
+            .and_then(|f| f.lock().map(|()| f))
+            .with_context(|| format!("locking {}", turn.display()));
         let _lock = lock.or_code(Code::State)?;
         check_out(world, &bare, &site)?;
         Ok(Live::Yes)
@@ -109,18 +127,31 @@ fn check_out(world: &World, bare: &Path, site: &Path) -> Result<()> {
         // A repository that was adopted may hold paths that are not safe to write.
         match RelPath::parse(&entry.path) {
             Ok(path) => drop(wanted.insert((path, entry.blob))),
-            Err(why) => world.progress.warn(&format!("{}: {why}; not written to {}", entry.path, site.display())),
+            Err(why) => world.progress.warn(&format!(
+                "{}: {why}; not written to {}",
+                entry.path,
+                site.display()
+            )),
         }
     }
     let blobs: Vec<&str> = wanted.iter().map(|(_, blob)| blob.as_str()).collect();
     let contents = world.git.blobs(bare, &blobs)?;
-    fs::create_dir_all(site).with_context(|| format!("making {}", site.display())).or_code(Code::PagesFailed)?;
+    fs::create_dir_all(site)
+        .with_context(|| format!("making {}", site.display()))
+        .or_code(Code::PagesFailed)?;
     // Removed first: what was a file may be a folder now.
-    let keep: BTreeSet<PathBuf> = wanted.iter().map(|(path, _)| site.join(path.as_str())).collect();
-    remove_others(site, &keep).with_context(|| format!("clearing {}", site.display())).or_code(Code::PagesFailed)?;
+    let keep: BTreeSet<PathBuf> = wanted
+        .iter()
+        .map(|(path, _)| site.join(path.as_str()))
+        .collect();
+    remove_others(site, &keep)
+        .with_context(|| format!("clearing {}", site.display()))
+        .or_code(Code::PagesFailed)?;
     for ((path, _), bytes) in wanted.iter().zip(contents) {
         let file = site.join(path.as_str());
-        write(&file, &bytes).with_context(|| format!("writing {}", file.display())).or_code(Code::PagesFailed)?;
+        write(&file, &bytes)
+            .with_context(|| format!("writing {}", file.display()))
+            .or_code(Code::PagesFailed)?;
     }
     Ok(())
 }
@@ -131,13 +162,17 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if fs::read(file).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    let mut temporary = tempfile::Builder::new().prefix(".llmdeploy-").tempfile_in(parent)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".llmdeploy-")
+        .tempfile_in(parent)?;
     temporary.write_all(bytes)?;
     // A page is for everybody to read, a temporary file is not.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        temporary
+            .as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))?;
     }
     temporary.persist(file)?;
     Ok(())
@@ -163,8 +198,15 @@ fn remove_others(dir: &Path, keep: &BTreeSet<PathBuf>) -> std::io::Result<()> {
 /// A `file://` URL (RFC 8089); a folder's ends in a slash.
 fn file_url(path: &Path, folder: bool) -> String {
     let text = path.to_string_lossy();
-    let text = if cfg!(windows) { format!("/{}", text.replace('\\', "/")) } else { text.into_owned() };
-    let mut url = format!("file://{}", percent_encoded(text.trim_end_matches('/'), FILE_PATH));
+    let text = if cfg!(windows) {
+        format!("/{}", text.replace('\\', "/"))
+    } else {
+        text.into_owned()
+    };
+    let mut url = format!(
+        "file://{}",
+        percent_encoded(text.trim_end_matches('/'), FILE_PATH)
+    );
     if folder {
         url.push('/');
     }
@@ -178,8 +220,14 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn file_urls() {
-        assert_eq!(file_url(Path::new("/tmp/a b/ü"), true), "file:///tmp/a%20b/%C3%BC/");
-        assert_eq!(file_url(Path::new("/srv/x.git"), false), "file:///srv/x.git");
+        assert_eq!(
+            file_url(Path::new("/tmp/a b/ü"), true),
+            "file:///tmp/a%20b/%C3%BC/"
+        );
+        assert_eq!(
+            file_url(Path::new("/srv/x.git"), false),
+            "file:///srv/x.git"
+        );
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub const TRIES: u32 = 5;
 /// The pause after the `n`th failure (from 1).
 #[must_use]
 pub fn pause(unit: Duration, n: u32) -> Duration {
-    unit * 2_u32.checked_pow(n.saturating_sub(1)).map_or(CAP, |p| p.min(CAP))
+    unit * 2_u32
+        .checked_pow(n.saturating_sub(1))
+        .map_or(CAP, |p| p.min(CAP))
 }
 
 /// Nobody is waited for longer than a day; a number beyond any clock is one that a server may send too.
@@ -40,7 +42,10 @@ pub fn parse_after(value: &str) -> Option<Duration> {
     let wait = if digits {
         Duration::from_secs(value.parse().unwrap_or(LONGEST))
     } else {
-        httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default()
+        httpdate::parse_http_date(value)
+            .ok()?
+            .duration_since(SystemTime::now())
+            .unwrap_or_default()
     };
     Some(wait.min(Duration::from_secs(LONGEST))).filter(|w| !w.is_zero())
 }
@@ -50,7 +55,9 @@ pub fn parse_after(value: &str) -> Option<Duration> {
 /// Source: "Best practices for using the REST API", docs.github.com.
 #[must_use]
 pub fn github_limit(response: &Response, unit: Duration) -> Option<Duration> {
-    let spent = response.header("x-ratelimit-remaining").is_some_and(|v| v.trim() == "0");
+    let spent = response
+        .header("x-ratelimit-remaining")
+        .is_some_and(|v| v.trim() == "0");
     let asked = retry_after(response);
     let secondary = || response.text().to_ascii_lowercase().contains("rate limit");
     match response.status {
@@ -58,9 +65,17 @@ pub fn github_limit(response: &Response, unit: Duration) -> Option<Duration> {
         403 if response.header("retry-after").is_some() || spent || secondary() => {}
         _ => return None,
     }
-    let reset = || response.header("x-ratelimit-reset")?.trim().parse::<u64>().ok();
+    let reset = || {
+        response
+            .header("x-ratelimit-reset")?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    };
     let until = |at: u64| Duration::from_secs(at.saturating_sub(unix_now()).min(LONGEST) + 1);
-    asked.or_else(|| spent.then(reset).flatten().map(until)).or(Some(unit * CAP))
+    asked
+        .or_else(|| spent.then(reset).flatten().map(until))
+        .or(Some(unit * CAP))
 }
 
 #[cfg(test)]
@@ -68,29 +83,50 @@ mod tests {
     use super::*;
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
-        let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Response { status, headers, body: body.as_bytes().to_vec() }
+        let headers = headers
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        Response {
+            status,
+            headers,
+            body: body.as_bytes().to_vec(),
+        }
     }
 
     #[test]
     fn the_pause_doubles_up_to_a_minute() {
-        let pauses: Vec<_> = (1..=9).map(|n| pause(Duration::from_secs(1), n).as_secs()).collect();
+        let pauses: Vec<_> = (1..=9)
+            .map(|n| pause(Duration::from_secs(1), n).as_secs())
+            .collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(pause(Duration::from_secs(1), 500).as_secs(), 60);
     }
 
     #[test]
     fn retry_after_in_both_forms() {
-        assert_eq!(retry_after(&response(503, &[("Retry-After", "7")], "")), Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry_after(&response(503, &[("Retry-After", "7")], "")),
+            Some(Duration::from_secs(7))
+        );
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
-        let wait = retry_after(&response(503, &[("retry-after", &date)], "")).unwrap().as_secs();
+        let wait = retry_after(&response(503, &[("retry-after", &date)], ""))
+            .unwrap()
+            .as_secs();
         assert!((90..=100).contains(&wait), "{wait}");
-        assert_eq!(retry_after(&response(503, &[("retry-after", "soon")], "")), None);
+        assert_eq!(
+            retry_after(&response(503, &[("retry-after", "soon")], "")),
+            None
+        );
         for no_wait in ["0", "-1", "", "Sun, 06 Nov 1994 08:49:37 GMT"] {
             assert_eq!(parse_after(no_wait), None, "{no_wait}");
         }
         for for_ever in ["18446744073709551615", "99999999999999999999999"] {
-            assert_eq!(parse_after(for_ever), Some(Duration::from_secs(LONGEST)), "{for_ever}");
+            assert_eq!(
+                parse_after(for_ever),
+                Some(Duration::from_secs(LONGEST)),
+                "{for_ever}"
+            );
         }
     }
 
@@ -98,16 +134,48 @@ mod tests {
     fn rate_limits_of_both_kinds() {
         let unit = Duration::from_secs(1);
         let reset = (unix_now() + 30).to_string();
-        let primary = response(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &reset)], "");
+        let primary = response(
+            403,
+            &[
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", &reset),
+            ],
+            "",
+        );
         assert!((29..=31).contains(&github_limit(&primary, unit).unwrap().as_secs()));
         let secondary = response(403, &[], "You have exceeded a secondary rate limit.");
-        assert_eq!(github_limit(&secondary, unit), Some(Duration::from_secs(60)));
-        assert_eq!(github_limit(&response(429, &[("retry-after", "3")], ""), unit), Some(Duration::from_secs(3)));
-        assert_eq!(github_limit(&response(403, &[], "Resource not accessible by personal access token"), unit), None);
-        assert_eq!(github_limit(&response(429, &[("retry-after", "0")], ""), unit), Some(Duration::from_secs(60)));
+        assert_eq!(
+            github_limit(&secondary, unit),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(
+            github_limit(&response(429, &[("retry-after", "3")], ""), unit),
+            Some(Duration::from_secs(3))
+        );
+        assert_eq!(
+            github_limit(
+                &response(403, &[], "Resource not accessible by personal access token"),
+                unit
+            ),
+            None
+        );
+        assert_eq!(
+            github_limit(&response(429, &[("retry-after", "0")], ""), unit),
+            Some(Duration::from_secs(60))
+        );
         let far = u64::MAX.to_string();
-        let never = response(403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &far)], "");
-        assert_eq!(github_limit(&never, unit), Some(Duration::from_secs(LONGEST + 1)));
-        assert_eq!(github_limit(&response(401, &[("retry-after", "3")], ""), unit), None);
+        let never = response(
+            403,
+            &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &far)],
+            "",
+        );
+        assert_eq!(
+            github_limit(&never, unit),
+            Some(Duration::from_secs(LONGEST + 1))
+        );
+        assert_eq!(
+            github_limit(&response(401, &[("retry-after", "3")], ""), unit),
+            None
+        );
     }
 }

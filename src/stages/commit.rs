@@ -37,10 +37,19 @@ pub struct Place<'a> {
 ///
 /// # Errors
 /// `secret_found`, `git_missing`, `git_failed`, `invalid_task`.
-pub fn make(world: &World, task: &Task, app: &App, scan: &scan::Options, place: &Place<'_>) -> Result<Commit> {
+pub fn make(
+    world: &World,
+    task: &Task,
+    app: &App,
+    scan: &scan::Options,
+    place: &Place<'_>,
+) -> Result<Commit> {
     let files = app.files(task)?;
     let message = message(task, app);
-    let texts = [("the commit message", message.as_str()), ("the repository's description", place.description)];
+    let texts = [
+        ("the commit message", message.as_str()),
+        ("the repository's description", place.description),
+    ];
     scan::require_clean(&files, &texts, scan)?;
     world.git.init(place.git_dir)?;
     let draft = Draft {
@@ -51,7 +60,10 @@ pub fn make(world: &World, task: &Task, app: &App, scan: &scan::Options, place: 
         write: &files,
         delete: &app.record.deleted,
     };
-    Ok(Commit { sha: world.git.commit(place.git_dir, &draft)?, parent: place.parent.cloned() })
+    Ok(Commit {
+        sha: world.git.commit(place.git_dir, &draft)?,
+        parent: place.parent.cloned(),
+    })
 }
 
 /// A subject, and the trailers by which the commit is known again. The brief stays out: a line of it could look like a trailer.

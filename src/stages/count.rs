@@ -2,20 +2,32 @@
 
 use std::ops::RangeInclusive;
 
-const NUMBERS: [&str; 13] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+const NUMBERS: [&str; 13] = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve",
+];
 
 /// A whole number in digits or, up to twelve, in letters.
 #[must_use]
 pub fn number(word: &str) -> Option<usize> {
-    NUMBERS.iter().position(|n| *n == word).or_else(|| word.replace(',', "").parse().ok())
+    NUMBERS
+        .iter()
+        .position(|n| *n == word)
+        .or_else(|| word.replace(',', "").parse().ok())
 }
 
 /// Words as a person counts them: lone punctuation is none, nor the number of an item of a list, a comment, or what stands between two
 /// lines of dashes at the beginning for a program to read. A dash or a comma between two letters parts words.
 #[must_use]
 pub fn words(text: &str) -> usize {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let front = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).filter(|(front, _)| front.contains(':'));
+    let text = text
+        .strip_prefix('\u{feff}')
+        .unwrap_or(text)
+        .replace("\r\n", "\n");
+    let front = text
+        .strip_prefix("---\n")
+        .and_then(|rest| rest.split_once("\n---\n"))
+        .filter(|(front, _)| front.contains(':'));
     let mut rest = front.map_or(text.as_str(), |(_, body)| body);
     let mut shown = String::new();
     while let Some((before, comment)) = rest.split_once("<!--") {
@@ -26,7 +38,9 @@ pub fn words(text: &str) -> usize {
     let unnumbered = |line: &str| -> usize {
         let line = line.trim_start();
         let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-        let item = line[digits..].strip_prefix(['.', ')']).filter(|after| (1..=3).contains(&digits) && after.starts_with(' '));
+        let item = line[digits..]
+            .strip_prefix(['.', ')'])
+            .filter(|after| (1..=3).contains(&digits) && after.starts_with(' '));
         item.unwrap_or(line).split_whitespace().map(parts).sum()
     };
     shown.lines().map(unnumbered).sum()
@@ -37,7 +51,11 @@ fn parts(word: &str) -> usize {
     let has = |part: &&str| part.chars().any(char::is_alphanumeric);
     let letters = |part: &str| part.chars().all(|c| !c.is_numeric());
     let split: Vec<&str> = word.split(['—', '–', ',', ';']).filter(has).collect();
-    if split.iter().all(|p| letters(p)) && !word.contains("://") { split.len() } else { usize::from(has(&word)) }
+    if split.iter().all(|p| letters(p)) && !word.contains("://") {
+        split.len()
+    } else {
+        usize::from(has(&word))
+    }
 }
 
 /// How a range reads.
@@ -56,7 +74,12 @@ pub fn told(range: &RangeInclusive<usize>) -> String {
 #[must_use]
 pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
     let end = all.len();
-    let before = |n: usize| end.checked_sub(n).and_then(|at| all.get(at)).copied().unwrap_or_default();
+    let before = |n: usize| {
+        end.checked_sub(n)
+            .and_then(|at| all.get(at))
+            .copied()
+            .unwrap_or_default()
+    };
     // "5 or more"
     if let Some(n) = number(before(3)).filter(|_| before(2) == "or") {
         return match before(1) {
@@ -65,8 +88,16 @@ pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
             _ => None,
         };
     }
-    let vague = |n: usize| matches!(before(n), "about" | "around" | "approximately" | "roughly" | "approx" | "~" | "nearly");
-    if let Some((low, high)) = before(1).split_once('-').and_then(|(a, b)| number(a).zip(number(b))) {
+    let vague = |n: usize| {
+        matches!(
+            before(n),
+            "about" | "around" | "approximately" | "roughly" | "approx" | "~" | "nearly"
+        )
+    };
+    if let Some((low, high)) = before(1)
+        .split_once('-')
+        .and_then(|(a, b)| number(a).zip(number(b)))
+    {
         let more = usize::from(matches!(before(2), "between" | "exactly"));
         return (!vague(2) && low <= high).then_some((low..=high, 1 + more));
     }
@@ -74,7 +105,9 @@ pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
         return Some((n..=usize::MAX, 1));
     }
     let n = number(before(1))?;
-    if let Some(low) = number(before(3)).filter(|_| matches!(before(2), "to" | "and" | "-" | "through")) {
+    if let Some(low) =
+        number(before(3)).filter(|_| matches!(before(2), "to" | "and" | "-" | "through"))
+    {
         let opened = matches!(before(4), "between" | "from");
         // "2 files and 5 words" is no range, "between 2 and 5" is.
         let fits = (opened || before(2) != "and") && !vague(4) && low <= n;
@@ -102,12 +135,23 @@ pub fn range(all: &[&str]) -> Option<(RangeInclusive<usize>, usize)> {
 #[must_use]
 pub fn in_sentence(sentence: &str) -> Vec<RangeInclusive<usize>> {
     let low = plain(sentence);
-    let punctuation = |c: char| matches!(c, ',' | ':' | ';' | '(' | ')' | '.' | '!' | '?' | '"' | '\'' | '`' | '*');
-    let all: Vec<&str> = low.split_whitespace().map(|w| w.trim_matches(punctuation)).filter(|w| !w.is_empty()).collect();
+    let punctuation = |c: char| {
+        matches!(
+            c,
+            ',' | ':' | ';' | '(' | ')' | '.' | '!' | '?' | '"' | '\'' | '`' | '*'
+        )
+    };
+    let all: Vec<&str> = low
+        .split_whitespace()
+        .map(|w| w.trim_matches(punctuation))
+        .filter(|w| !w.is_empty())
+        .collect();
     let mut found = Vec::new();
     for (at, word) in all.iter().enumerate() {
         // "a 300-word story"
-        let compound = word.strip_suffix("-word").or_else(|| word.strip_suffix("-words"));
+        let compound = word
+            .strip_suffix("-word")
+            .or_else(|| word.strip_suffix("-words"));
         match compound {
             Some(n) => found.extend(range(&[n]).map(|(range, _)| range)),
             None if matches!(*word, "word" | "words") => {
@@ -128,7 +172,9 @@ pub fn in_sentence(sentence: &str) -> Vec<RangeInclusive<usize>> {
 /// In lower case, with one kind of dash, tight between figures.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    text.to_lowercase().replace(['–', '—', '‑', '−'], "-").replace(" - ", "-")
+    text.to_lowercase()
+        .replace(['–', '—', '‑', '−'], "-")
+        .replace(" - ", "-")
 }
 
 #[cfg(test)]
@@ -158,7 +204,10 @@ mod tests {
             ("under 50 words", vec![0..=49]),
             ("up to 50 words", vec![0..=50]),
             ("in three words", vec![3..=3]),
-            ("a 500-word essay and a title of two words", vec![500..=500, 2..=2]),
+            (
+                "a 500-word essay and a title of two words",
+                vec![500..=500, 2..=2],
+            ),
             ("about 300 words", vec![]),
             ("in your own words", vec![]),
             ("password", vec![]),
@@ -169,7 +218,10 @@ mod tests {
         ] {
             assert_eq!(in_sentence(text), expected, "{text}");
         }
-        assert_eq!((told(&(3..=3)), told(&(3..=ALL)), told(&(0..=9))), ("exactly 3".into(), "at least 3".into(), "at most 9".into()));
+        assert_eq!(
+            (told(&(3..=3)), told(&(3..=ALL)), told(&(0..=9))),
+            ("exactly 3".into(), "at least 3".into(), "at most 9".into())
+        );
         assert_eq!(words("one two — three."), 3);
     }
 }

@@ -70,17 +70,28 @@ pub struct Found {
 /// # Errors
 /// `name_taken`, `invalid_task` where this run was pushed with other content, and the forge's.
 pub fn look(world: &World, task: &Task, target: &Target<'_>) -> Result<Option<Found>> {
-    let Some(repository) = target.forge.find(world, target.name)? else { return Ok(None) };
+    let Some(repository) = target.forge.find(world, target.name)? else {
+        return Ok(None);
+    };
     let base = ground::survey(world, &repository, target.git_dir)?;
     let push = match &base {
         Some(base) => claim(task, target, &repository, base)?,
         None => None,
     };
-    Ok(Some(Found { repository, base, push }))
+    Ok(Some(Found {
+        repository,
+        base,
+        push,
+    }))
 }
 
 /// Whether the remote holds this run already, and if not, whether we may build on what it holds.
-fn claim(task: &Task, target: &Target<'_>, repository: &Repository, base: &Base) -> Result<Option<Push>> {
+fn claim(
+    task: &Task,
+    target: &Target<'_>,
+    repository: &Repository,
+    base: &Base,
+) -> Result<Option<Push>> {
     if let Some(entry) = base.commit_of(&task.id()).filter(|_| !target.fresh) {
         ground::require_same(entry, task.content())?;
         return Ok(Some(recovered(repository, entry)));
@@ -89,7 +100,9 @@ fn claim(task: &Task, target: &Target<'_>, repository: &Repository, base: &Base)
 }
 
 fn recovered(repository: &Repository, entry: &LogEntry) -> Push {
-    let generator = value_of(&entry.message, GENERATOR_TRAILER).unwrap_or_default().to_owned();
+    let generator = value_of(&entry.message, GENERATOR_TRAILER)
+        .unwrap_or_default()
+        .to_owned();
     pushed(repository, &entry.sha, Some(generator))
 }
 
@@ -108,10 +121,21 @@ fn pushed(repository: &Repository, sha: &Sha, recovered: Option<String>) -> Push
 ///
 /// # Errors
 /// The forge's and git's, `name_taken`, `invalid_task`.
-pub fn push(world: &World, task: &Task, target: &Target<'_>, commit: &Commit, known: Option<Repository>) -> Result<Outcome> {
+pub fn push(
+    world: &World,
+    task: &Task,
+    target: &Target<'_>,
+    commit: &Commit,
+    known: Option<Repository>,
+) -> Result<Outcome> {
     let (repository, looked) = match known {
         Some(repository) => (repository, true),
-        None => (target.forge.create(world, target.name, target.description)?, false),
+        None => (
+            target
+                .forge
+                .create(world, target.name, target.description)?,
+            false,
+        ),
     };
     if !looked && !repository.created {
         // It was there already: left by a process that died, filled by another round, or somebody else's.
@@ -122,8 +146,13 @@ pub fn push(world: &World, task: &Task, target: &Target<'_>, commit: &Commit, kn
     }
     let mut failures = 0;
     loop {
-        let failure = match world.git.push(target.git_dir, &repository.remote, &commit.sha, commit.parent.as_ref(), world.clock.left(None))
-        {
+        let failure = match world.git.push(
+            target.git_dir,
+            &repository.remote,
+            &commit.sha,
+            commit.parent.as_ref(),
+            world.clock.left(None),
+        ) {
             Ok(Pushed::Done) => return Ok(Outcome::Pushed(pushed(&repository, &commit.sha, None))),
             Ok(Pushed::Behind) => {
                 let base = ground::survey(world, &repository, target.git_dir)?;
@@ -132,22 +161,35 @@ pub fn push(world: &World, task: &Task, target: &Target<'_>, commit: &Commit, kn
                 }
                 // Another push had the branch locked, and failed or was killed; a look at the repository removes a dead lock.
                 target.forge.find(world, &repository.name)?;
-                Error::new(Code::PushRejected, "the push was rejected as not fast-forward, but the branch has not moved")
+                Error::new(
+                    Code::PushRejected,
+                    "the push was rejected as not fast-forward, but the branch has not moved",
+                )
             }
             // Right after creation a repository may not be seen everywhere.
-            Ok(Pushed::NotFound) => Error::new(Code::Network, format!("{} does not answer to git yet", repository.repo_url)),
+            Ok(Pushed::NotFound) => Error::new(
+                Code::Network,
+                format!("{} does not answer to git yet", repository.repo_url),
+            ),
             Err(e) if e.code == Code::Network => e,
             Err(e) => return Err(e),
         };
         failures += 1;
-        if failures >= retry::TRIES || !world.clock.pause(retry::pause(world.clock.unit, failures)) {
+        if failures >= retry::TRIES || !world.clock.pause(retry::pause(world.clock.unit, failures))
+        {
             return Err(failure.hint("run the same command again; it goes on from here"));
         }
     }
 }
 
 /// What the state of the remote means for the commit; `None`: it can be pushed as it is.
-fn settle(task: &Task, target: &Target<'_>, commit: &Commit, repository: &Repository, base: Option<Base>) -> Result<Option<Outcome>> {
+fn settle(
+    task: &Task,
+    target: &Target<'_>,
+    commit: &Commit,
+    repository: &Repository,
+    base: Option<Base>,
+) -> Result<Option<Outcome>> {
     if let Some(base) = &base {
         if let Some(entry) = base.entry(&commit.sha) {
             return Ok(Some(Outcome::Pushed(recovered(repository, entry))));
@@ -157,24 +199,56 @@ fn settle(task: &Task, target: &Target<'_>, commit: &Commit, repository: &Reposi
         }
     }
     let fits = base.as_ref().map(|b| &b.tip) == commit.parent.as_ref();
-    Ok(if fits { None } else { Some(Outcome::Moved(repository.clone(), base)) })
+    Ok(if fits {
+        None
+    } else {
+        Some(Outcome::Moved(repository.clone(), base))
+    })
 }
 
 /// The file by which the page is recognised: `index.html`, otherwise the first that is not hidden.
 ///
 /// # Errors
 /// `git_failed`, `invalid_task`.
-pub fn witness(world: &World, git_dir: &Path, sha: &Sha, made: Option<(&App, &Task)>) -> Result<Witness> {
+pub fn witness(
+    world: &World,
+    git_dir: &Path,
+    sha: &Sha,
+    made: Option<(&App, &Task)>,
+) -> Result<Witness> {
     if let Some((app, task)) = made
-        && let Some((_, bytes)) = app.files(task)?.iter().find(|(path, _)| path.as_str() == "index.html")
+        && let Some((_, bytes)) = app
+            .files(task)?
+            .iter()
+            .find(|(path, _)| path.as_str() == "index.html")
     {
-        return Ok(Witness { url_path: String::new(), bytes: bytes.to_vec() });
+        return Ok(Witness {
+            url_path: String::new(),
+            bytes: bytes.to_vec(),
+        });
     }
     let tree = world.git.tree(git_dir, sha.as_str())?;
-    let entry = tree.iter().find(|e| e.path == "index.html").or_else(|| tree.iter().find(|e| !e.path.starts_with('.')));
-    let Some(entry) = entry else { return Err(Error::new(Code::PagesFailed, "the commit holds no file that a page could serve")) };
-    let bytes = world.git.blobs(git_dir, &[&entry.blob])?.into_iter().next().unwrap_or_default();
-    let url_path = if entry.path == "index.html" { String::new() } else { percent_encoded(&entry.path, PATH) };
+    let entry = tree
+        .iter()
+        .find(|e| e.path == "index.html")
+        .or_else(|| tree.iter().find(|e| !e.path.starts_with('.')));
+    let Some(entry) = entry else {
+        return Err(Error::new(
+            Code::PagesFailed,
+            "the commit holds no file that a page could serve",
+        ));
+    };
+    let bytes = world
+        .git
+        .blobs(git_dir, &[&entry.blob])?
+        .into_iter()
+        .next()
+        .unwrap_or_default();
+    let url_path = if entry.path == "index.html" {
+        String::new()
+    } else {
+        percent_encoded(&entry.path, PATH)
+    };
     Ok(Witness { url_path, bytes })
 }
 
@@ -196,10 +270,25 @@ pub fn wait_live(
     let mut made = made;
     loop {
         let witness = witness(world, target.git_dir, &sha, made)?;
-        let page = Page { pages_url, sha: &sha, witness: &witness, again };
-        let pending = |reason: String| Deployment { pages_url: pages_url.to_owned(), live: false, reason: Some(reason) };
+        let page = Page {
+            pages_url,
+            sha: &sha,
+            witness: &witness,
+            again,
+        };
+        let pending = |reason: String| Deployment {
+            pages_url: pages_url.to_owned(),
+            live: false,
+            reason: Some(reason),
+        };
         match target.forge.wait_live(world, &push.name, &page, until) {
-            Ok(Live::Yes) => return Ok(Deployment { pages_url: pages_url.to_owned(), live: true, reason: None }),
+            Ok(Live::Yes) => {
+                return Ok(Deployment {
+                    pages_url: pages_url.to_owned(),
+                    live: true,
+                    reason: None,
+                });
+            }
             Ok(Live::Pending(reason)) => return Ok(pending(reason)),
             Ok(Live::Superseded(commit)) => match newer(world, target, push)? {
                 // A later round is on top of ours; when it is served, so is what it kept of ours.
@@ -215,7 +304,9 @@ pub fn wait_live(
 
 /// The remote's tip, if the push is part of its history.
 fn newer(world: &World, target: &Target<'_>, push: &Push) -> Result<Option<Sha>> {
-    let Some(repository) = target.forge.find(world, &push.name)? else { return Ok(None) };
+    let Some(repository) = target.forge.find(world, &push.name)? else {
+        return Ok(None);
+    };
     let base = ground::survey(world, &repository, target.git_dir)?;
     Ok(base.filter(|b| b.entry(&push.sha).is_some()).map(|b| b.tip))
 }

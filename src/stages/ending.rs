@@ -16,8 +16,14 @@ pub enum Class {
 
 /// What ends otherwise is more likely a host or a field.
 const ENDINGS: [(Class, &str); 3] = [
-    (Class::Asked, "html htm css js mjs json geojson webmanifest csv tsv txt md svg xml yml yaml toml py ipynb sh sql"),
-    (Class::Text, "cjs ts jsx tsx jsonl markdown ini cfg r go rs java c h cpp rb php tex bib ics vtt glsl map"),
+    (
+        Class::Asked,
+        "html htm css js mjs json geojson webmanifest csv tsv txt md svg xml yml yaml toml py ipynb sh sql",
+    ),
+    (
+        Class::Text,
+        "cjs ts jsx tsx jsonl markdown ini cfg r go rs java c h cpp rb php tex bib ics vtt glsl map",
+    ),
     (
         Class::Other,
         "rst png jpg jpeg gif webp avif ico pdf xlsx xls ods docx pptx bat ps1 kt cs swift log zip gz tar wasm mp3 mp4 wav webm woff \
@@ -29,15 +35,23 @@ const ENDINGS: [(Class, &str); 3] = [
 #[must_use]
 pub fn class(path: &str) -> Option<Class> {
     let (stem, ending) = path.rsplit('/').next()?.rsplit_once('.')?;
-    let known = |list: &str| list.split_ascii_whitespace().any(|one| one.eq_ignore_ascii_case(ending));
-    ENDINGS.iter().find(|(_, list)| !stem.is_empty() && known(list)).map(|(class, _)| *class)
+    let known = |list: &str| {
+        list.split_ascii_whitespace()
+            .any(|one| one.eq_ignore_ascii_case(ending))
+    };
+    ENDINGS
+        .iter()
+        .find(|(_, list)| !stem.is_empty() && known(list))
+        .map(|(class, _)| *class)
 }
 
 /// Whether it is the name of a spreadsheet.
 #[must_use]
 pub fn is_sheet(path: &str) -> bool {
     let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-    ["xlsx", "xlsm", "xls", "ods"].iter().any(|sheet| sheet.eq_ignore_ascii_case(ending))
+    ["xlsx", "xlsm", "xls", "ods"]
+        .iter()
+        .any(|sheet| sheet.eq_ignore_ascii_case(ending))
 }
 
 /// The media type of a picture that browsers show, by its signature.
@@ -47,8 +61,36 @@ pub fn image_type(bytes: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => Some("image/avif"),
+        [
+            b'R',
+            b'I',
+            b'F',
+            b'F',
+            _,
+            _,
+            _,
+            _,
+            b'W',
+            b'E',
+            b'B',
+            b'P',
+            ..,
+        ] => Some("image/webp"),
+        [
+            _,
+            _,
+            _,
+            _,
+            b'f',
+            b't',
+            b'y',
+            b'p',
+            b'a',
+            b'v',
+            b'i',
+            b'f',
+            ..,
+        ] => Some("image/avif"),
         _ => None,
     }
 }
@@ -59,10 +101,22 @@ mod tests {
 
     #[test]
     fn classes() {
-        assert_eq!((class("a/b.HTML"), class("a.b/c")), (Some(Class::Asked), None));
-        assert_eq!((class("items.map"), class("a.go"), class("x.log")), (Some(Class::Text), Some(Class::Text), Some(Class::Other)));
-        assert_eq!((class(".env"), class("example.com"), class("a."), class("")), (None, None, None, None));
-        let mut all: Vec<&str> = ENDINGS.iter().flat_map(|(_, list)| list.split_ascii_whitespace()).collect();
+        assert_eq!(
+            (class("a/b.HTML"), class("a.b/c")),
+            (Some(Class::Asked), None)
+        );
+        assert_eq!(
+            (class("items.map"), class("a.go"), class("x.log")),
+            (Some(Class::Text), Some(Class::Text), Some(Class::Other))
+        );
+        assert_eq!(
+            (class(".env"), class("example.com"), class("a."), class("")),
+            (None, None, None, None)
+        );
+        let mut all: Vec<&str> = ENDINGS
+            .iter()
+            .flat_map(|(_, list)| list.split_ascii_whitespace())
+            .collect();
         let count = all.len();
         all.sort_unstable();
         all.dedup();
@@ -71,8 +125,16 @@ mod tests {
 
     #[test]
     fn sheets_and_pictures() {
-        assert!(is_sheet("a/B.XLSX") && is_sheet("x.ods") && !is_sheet("xlsx") && !is_sheet("a.csv"));
+        assert!(
+            is_sheet("a/B.XLSX") && is_sheet("x.ods") && !is_sheet("xlsx") && !is_sheet("a.csv")
+        );
         assert_eq!(image_type(b"GIF89a..."), Some("image/gif"));
-        assert_eq!((image_type(b"\0\0\0\x1cftypavif"), image_type(b"GIF8 is a format")), (Some("image/avif"), None));
+        assert_eq!(
+            (
+                image_type(b"\0\0\0\x1cftypavif"),
+                image_type(b"GIF8 is a format")
+            ),
+            (Some("image/avif"), None)
+        );
     }
 }

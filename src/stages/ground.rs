@@ -33,8 +33,17 @@ pub struct Base {
 /// As [`crate::ports::git::Git::fetch`].
 pub fn survey(world: &World, repository: &Repository, git_dir: &Path) -> Result<Option<Base>> {
     world.git.init(git_dir)?;
-    let Some(tip) = world.git.fetch(git_dir, &repository.remote, world.clock.left(None))? else { return Ok(None) };
-    Ok(Some(Base { history: world.git.log(git_dir, &tip)?, files: world.git.tree(git_dir, tip.as_str())?, tip }))
+    let Some(tip) = world
+        .git
+        .fetch(git_dir, &repository.remote, world.clock.left(None))?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Base {
+        history: world.git.log(git_dir, &tip)?,
+        files: world.git.tree(git_dir, tip.as_str())?,
+        tip,
+    }))
 }
 
 impl Base {
@@ -43,17 +52,28 @@ impl Base {
     /// # Errors
     /// `name_taken`.
     pub fn require_ours(&self, repository: &Repository, adopt: bool) -> Result<()> {
-        if adopt || self.history.iter().any(|entry| trailer(&entry.message).is_some()) {
+        if adopt
+            || self
+                .history
+                .iter()
+                .any(|entry| trailer(&entry.message).is_some())
+        {
             return Ok(());
         }
-        let message = format!("{} is not empty and was not made by llmdeploy", repository.repo_url);
-        Err(Error::new(Code::NameTaken, message).hint("choose another name with --repo, or work on this one with --adopt"))
+        let message = format!(
+            "{} is not empty and was not made by llmdeploy",
+            repository.repo_url
+        );
+        Err(Error::new(Code::NameTaken, message)
+            .hint("choose another name with --repo, or work on this one with --adopt"))
     }
 
     /// The newest commit of this run.
     #[must_use]
     pub fn commit_of(&self, run: &RunId) -> Option<&LogEntry> {
-        self.history.iter().find(|entry| trailer(&entry.message) == Some(run.as_str()))
+        self.history
+            .iter()
+            .find(|entry| trailer(&entry.message) == Some(run.as_str()))
     }
 
     /// The commit, if it is part of the history.
@@ -66,16 +86,43 @@ impl Base {
     ///
     /// # Errors
     /// `git_failed`.
-    pub fn read(&self, world: &World, git_dir: &Path, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>> {
-        let blobs: Vec<_> = paths.iter().map(|p| self.files.iter().find(|f| f.path == *p).map(|f| f.blob.as_str())).collect();
-        let mut found = world.git.blobs(git_dir, &blobs.iter().flatten().copied().collect::<Vec<_>>())?.into_iter();
-        Ok(blobs.iter().map(|blob| blob.and_then(|_| found.next())).collect())
+    pub fn read(
+        &self,
+        world: &World,
+        git_dir: &Path,
+        paths: &[&str],
+    ) -> Result<Vec<Option<Vec<u8>>>> {
+        let blobs: Vec<_> = paths
+            .iter()
+            .map(|p| {
+                self.files
+                    .iter()
+                    .find(|f| f.path == *p)
+                    .map(|f| f.blob.as_str())
+            })
+            .collect();
+        let mut found = world
+            .git
+            .blobs(
+                git_dir,
+                &blobs.iter().flatten().copied().collect::<Vec<_>>(),
+            )?
+            .into_iter();
+        Ok(blobs
+            .iter()
+            .map(|blob| blob.and_then(|_| found.next()))
+            .collect())
     }
 }
 
 /// The run that a message names in its last line.
 fn trailer(message: &str) -> Option<&str> {
-    message.trim_end().lines().last()?.strip_prefix(RUN_TRAILER).filter(|id| RunId::parse(id).is_ok())
+    message
+        .trim_end()
+        .lines()
+        .last()?
+        .strip_prefix(RUN_TRAILER)
+        .filter(|id| RunId::parse(id).is_ok())
 }
 
 /// A line of the message's trailer block.
@@ -90,15 +137,26 @@ pub fn value_of<'a>(message: &'a str, key: &str) -> Option<&'a str> {
 /// # Errors
 /// `invalid_task`, saying what differs.
 pub fn require_same(entry: &LogEntry, content: &Content) -> Result<()> {
-    let Some(there) = value_of(&entry.message, TASK_TRAILER) else { return Ok(()) };
+    let Some(there) = value_of(&entry.message, TASK_TRAILER) else {
+        return Ok(());
+    };
     let here = content.public_digests();
-    let differing: Vec<_> =
-        here.split(' ').zip(there.split(' ')).filter(|(a, b)| a != b).filter_map(|(a, _)| a.split('=').next()).collect();
+    let differing: Vec<_> = here
+        .split(' ')
+        .zip(there.split(' '))
+        .filter(|(a, b)| a != b)
+        .filter_map(|(a, _)| a.split('=').next())
+        .collect();
     if differing.is_empty() {
         return Ok(());
     }
-    let message = format!("this run was pushed with other content ({}): {}", entry.sha, differing.join(", "));
-    Err(Error::new(Code::InvalidTask, message).hint("give a new task another nonce or round, or replace the old one with --fresh"))
+    let message = format!(
+        "this run was pushed with other content ({}): {}",
+        entry.sha,
+        differing.join(", ")
+    );
+    Err(Error::new(Code::InvalidTask, message)
+        .hint("give a new task another nonce or round, or replace the old one with --fresh"))
 }
 
 #[cfg(test)]
@@ -107,7 +165,10 @@ mod tests {
 
     #[test]
     fn only_the_last_line_names_the_run() {
-        assert_eq!(trailer("Publish x\n\nLlmdeploy-Task: brief=a\nLlmdeploy-Run: 0123456789abcdef\n"), Some("0123456789abcdef"));
+        assert_eq!(
+            trailer("Publish x\n\nLlmdeploy-Task: brief=a\nLlmdeploy-Run: 0123456789abcdef\n"),
+            Some("0123456789abcdef")
+        );
         assert_eq!(trailer("Llmdeploy-Run: 0123456789abcdef\n\nmore"), None);
         assert_eq!(trailer("x\n\nLlmdeploy-Run: nonsense"), None);
         assert_eq!(trailer(""), None);

@@ -110,7 +110,10 @@ impl<'de> Visitor<'de> for Look {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Shape, A::Error> {
         let (mut length, mut first) = (0, None);
-        let mut look = Self { most: if self.below > 0 { self.most } else { 0 }, below: 0 };
+        let mut look = Self {
+            most: if self.below > 0 { self.most } else { 0 },
+            below: 0,
+        };
         while let Some(shape) = all.next_element_seed(look)? {
             if let (0, Shape::Object(keys)) = (length, shape) {
                 first = Some(keys);
@@ -141,7 +144,11 @@ struct Walk<'p, 'f> {
 impl Walk<'_, '_> {
     /// A value without parts.
     fn scalar(self, value: Value) {
-        (self.see)(if self.path.is_empty() { Seen::Scalar(value) } else { Seen::Missing });
+        (self.see)(if self.path.is_empty() {
+            Seen::Scalar(value)
+        } else {
+            Seen::Missing
+        });
     }
 }
 
@@ -197,7 +204,13 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
             return Ok(());
         }
         let mut empty = true;
-        while all.next_element_seed(Walk { path: self.path, see: &mut *self.see })?.is_some() {
+        while all
+            .next_element_seed(Walk {
+                path: self.path,
+                see: &mut *self.see,
+            })?
+            .is_some()
+        {
             empty = false;
         }
         if empty {
@@ -224,7 +237,10 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                 (self.see)(Seen::Twice);
             } else {
                 found = true;
-                all.next_value_seed(Walk { path, see: &mut *self.see })?;
+                all.next_value_seed(Walk {
+                    path,
+                    see: &mut *self.see,
+                })?;
             }
         }
         if !found {
@@ -246,12 +262,22 @@ mod tests {
             walk(text, path, &mut |seen| all.push(seen)).unwrap();
             all
         };
-        assert_eq!(seen(&["items", "id"]), [Seen::Scalar(1.into()), Seen::Scalar("x".into()), Seen::Missing]);
+        assert_eq!(
+            seen(&["items", "id"]),
+            [
+                Seen::Scalar(1.into()),
+                Seen::Scalar("x".into()),
+                Seen::Missing
+            ]
+        );
         assert_eq!(seen(&["items"]), [Seen::Array]);
         assert_eq!(seen(&["none", "id"]), [Seen::EmptyArray]);
         assert_eq!(seen(&["o"]), [Seen::Object(vec!["a".into()])]);
         assert_eq!(seen(&["o", "a", "b"]), [Seen::Missing]);
-        assert!(walk("{} x", &[], &mut |_| {}).is_err() && walk("{\"a\":}", &["b"], &mut |_| {}).is_err());
+        assert!(
+            walk("{} x", &[], &mut |_| {}).is_err()
+                && walk("{\"a\":}", &["b"], &mut |_| {}).is_err()
+        );
     }
 
     #[test]
@@ -259,7 +285,10 @@ mod tests {
         // As it would be told of a value that is held.
         let slow = |text: &str| {
             let value: Value = serde_json::from_str(text).ok()?;
-            let keys = |v: &Value| v.as_object().map(|o| o.keys().take(3).cloned().collect::<Vec<_>>());
+            let keys = |v: &Value| {
+                v.as_object()
+                    .map(|o| o.keys().take(3).cloned().collect::<Vec<_>>())
+            };
             Some(match (&value, keys(&value)) {
                 (_, Some(keys)) => Shape::Object(keys),
                 (Value::Array(list), _) => Shape::Array(list.len(), list.first().and_then(keys)),

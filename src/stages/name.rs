@@ -24,7 +24,9 @@ pub fn repository(task: &str) -> String {
     }
     slug.truncate(MAX_NAME - 9);
     let digest = sha256_hex(task.as_bytes());
-    let slug = Some(slug.trim_matches(['-', '.'])).filter(|s| !s.is_empty()).unwrap_or("task");
+    let slug = Some(slug.trim_matches(['-', '.']))
+        .filter(|s| !s.is_empty())
+        .unwrap_or("task");
     format!("{slug}-{}", &digest[..8])
 }
 
@@ -37,12 +39,18 @@ pub fn check_repository(name: &str) -> Result<()> {
         return Ok(());
     }
     let message = format!("--repo {name:?}: GitHub does not take this name");
-    Err(Error::new(Code::Usage, message).hint("use at most 100 of A-Z a-z 0-9 . _ - and not .git at the end"))
+    Err(Error::new(Code::Usage, message)
+        .hint("use at most 100 of A-Z a-z 0-9 . _ - and not .git at the end"))
 }
 
 fn is_accepted(name: &str) -> bool {
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    plain && (1..=MAX_NAME).contains(&name.len()) && !matches!(name, "." | "..") && !name.to_ascii_lowercase().ends_with(".git")
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    plain
+        && (1..=MAX_NAME).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && !name.to_ascii_lowercase().ends_with(".git")
 }
 
 /// The brief in one line, without control characters, cut at 350 characters.
@@ -64,10 +72,28 @@ mod tests {
 
     #[test]
     fn names() {
-        for good in ["LLMPages", "sum-of-sales-766cc", "a.b_c-d", &"x".repeat(100)] {
+        for good in [
+            "LLMPages",
+            "sum-of-sales-766cc",
+            "a.b_c-d",
+            &"x".repeat(100),
+        ] {
             assert_eq!(repository(good), good);
         }
-        for odd in ["", ".", "..", "a b", "Größe", "a/b", "../x", "x.git", "X.GIT", "日本", &"x".repeat(101), "---\n"] {
+        for odd in [
+            "",
+            ".",
+            "..",
+            "a b",
+            "Größe",
+            "a/b",
+            "../x",
+            "x.git",
+            "X.GIT",
+            "日本",
+            &"x".repeat(101),
+            "---\n",
+        ] {
             let name = repository(odd);
             assert!(is_accepted(&name) && name != odd, "{odd:?} → {name}");
             assert!(name.ends_with(&sha256_hex(odd.as_bytes())[..8]));

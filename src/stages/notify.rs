@@ -50,19 +50,30 @@ pub enum Tried {
 ///
 /// # Errors
 /// `internal`.
-pub fn attempt(world: &World, url: &Url, payload: &Payload, admission: &Admission, receipt: &mut Receipt) -> Result<Tried> {
-    let body = serde_json::to_vec(payload).context("writing JSON").or_code(Code::Internal)?;
+pub fn attempt(
+    world: &World,
+    url: &Url,
+    payload: &Payload,
+    admission: &Admission,
+    receipt: &mut Receipt,
+) -> Result<Tried> {
+    let body = serde_json::to_vec(payload)
+        .context("writing JSON")
+        .or_code(Code::Internal)?;
     receipt.attempts += 1;
-    let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| admission.allows(target));
+    let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| {
+        admission.allows(target)
+    });
     receipt.http_status = answer.as_ref().ok().map(|r| r.status);
     Ok(match answer {
         Ok(response) if response.is_success() => {
             receipt.delivered_at = Some(rfc3339_now());
             Tried::Accepted
         }
-        Ok(response) => {
-            Tried::Refused { why: anyhow::anyhow!("{} answered {}", url.authority, response.status), wait: retry::retry_after(&response) }
-        }
+        Ok(response) => Tried::Refused {
+            why: anyhow::anyhow!("{} answered {}", url.authority, response.status),
+            wait: retry::retry_after(&response),
+        },
         Err(why) => Tried::Refused { why, wait: None },
     })
 }
@@ -71,17 +82,33 @@ pub fn attempt(world: &World, url: &Url, payload: &Payload, admission: &Admissio
 ///
 /// # Errors
 /// `notify_pending` when the window is over.
-pub fn send(world: &World, url: &Url, payload: &Payload, admission: &Admission, window: Duration, receipt: &mut Receipt) -> Result<()> {
+pub fn send(
+    world: &World,
+    url: &Url,
+    payload: &Payload,
+    admission: &Admission,
+    window: Duration,
+    receipt: &mut Receipt,
+) -> Result<()> {
     let until = Instant::now() + window;
     let mut failures = 0;
     loop {
-        let Tried::Refused { why, wait } = attempt(world, url, payload, admission, receipt)? else { return Ok(()) };
+        let Tried::Refused { why, wait } = attempt(world, url, payload, admission, receipt)? else {
+            return Ok(());
+        };
         failures += 1;
         let pause = wait.unwrap_or_else(|| retry::pause(world.clock.unit, failures));
         if pause >= until.saturating_duration_since(Instant::now()) {
-            let source = why.context(format!("the notification was not accepted in {} attempts", receipt.attempts));
+            let source = why.context(format!(
+                "the notification was not accepted in {} attempts",
+                receipt.attempts
+            ));
             let hint = "it is kept: run the same command again, or `llmdeploy notify --retry`, when the evaluator is back";
-            return Err(Error { code: Code::NotifyPending, source, hint: Some(hint.to_owned()) });
+            return Err(Error {
+                code: Code::NotifyPending,
+                source,
+                hint: Some(hint.to_owned()),
+            });
         }
         say(world.progress.as_ref(), &why, pause);
         std::thread::sleep(pause);
@@ -89,5 +116,8 @@ pub fn send(world: &World, url: &Url, payload: &Payload, admission: &Admission, 
 }
 
 fn say(progress: &dyn Progress, why: &anyhow::Error, pause: Duration) {
-    progress.detail(&format!("{why:#}; trying again in {:.0} s", pause.as_secs_f64().ceil()));
+    progress.detail(&format!(
+        "{why:#}; trying again in {:.0} s",
+        pause.as_secs_f64().ceil()
+    ));
 }

@@ -27,8 +27,18 @@ struct Shape {
     min: usize,
 }
 
-const fn shape(name: &'static str, prefix: &'static str, tail: fn(u8) -> bool, min: usize) -> Shape {
-    Shape { name, prefix, tail, min }
+const fn shape(
+    name: &'static str,
+    prefix: &'static str,
+    tail: fn(u8) -> bool,
+    min: usize,
+) -> Shape {
+    Shape {
+        name,
+        prefix,
+        tail,
+        min,
+    }
 }
 
 fn alnum(b: u8) -> bool {
@@ -100,24 +110,45 @@ const SHAPES: [Shape; 38] = [
 ///
 /// # Errors
 /// `secret_found`, with file, line and the masked value.
-pub fn require_clean(files: &BTreeMap<RelPath, &[u8]>, texts: &[(&str, &str)], options: &Options) -> Result<()> {
-    let needles: Vec<(&str, Vec<u8>)> =
-        options.own.iter().flat_map(|(name, secret)| secret.spellings().into_iter().map(move |e| (*name, e))).collect();
+pub fn require_clean(
+    files: &BTreeMap<RelPath, &[u8]>,
+    texts: &[(&str, &str)],
+    options: &Options,
+) -> Result<()> {
+    let needles: Vec<(&str, Vec<u8>)> = options
+        .own
+        .iter()
+        .flat_map(|(name, secret)| secret.spellings().into_iter().map(move |e| (*name, e)))
+        .collect();
     let names: String = files.keys().map(|p| format!("{p}\n")).collect();
-    let texts = texts.iter().copied().chain([("a file's name", names.as_str())]).map(|(name, text)| (name, text.as_bytes()));
-    let places = files.iter().map(|(path, bytes)| (path.as_str(), *bytes)).chain(texts);
+    let texts = texts
+        .iter()
+        .copied()
+        .chain([("a file's name", names.as_str())])
+        .map(|(name, text)| (name, text.as_bytes()));
+    let places = files
+        .iter()
+        .map(|(path, bytes)| (path.as_str(), *bytes))
+        .chain(texts);
     for (place, bytes) in places {
         for (name, needle) in &needles {
             if let Some(at) = memmem::find(bytes, needle) {
                 let message = format!("{place}:{}: holds {name} (redacted)", line(bytes, at));
-                return Err(Error::new(Code::SecretFound, message).hint("take it out of the task; nothing was pushed"));
+                return Err(Error::new(Code::SecretFound, message)
+                    .hint("take it out of the task; nothing was pushed"));
             }
         }
         if let Some(found) = known_shape(bytes, options) {
-            let message = format!("{place}:{}: looks like a {}: {}", line(bytes, found.at), found.name, masked(found.value));
+            let message = format!(
+                "{place}:{}: looks like a {}: {}",
+                line(bytes, found.at),
+                found.name,
+                masked(found.value)
+            );
             let digest = sha256_hex(found.value);
-            return Err(Error::new(Code::SecretFound, message)
-                .hint(format!("take it out; nothing was pushed. If it may be public: --allow-secret {digest}")));
+            return Err(Error::new(Code::SecretFound, message).hint(format!(
+                "take it out; nothing was pushed. If it may be public: --allow-secret {digest}"
+            )));
         }
     }
     Ok(())
@@ -130,13 +161,28 @@ struct Found<'a> {
 }
 
 fn known_shape<'a>(bytes: &'a [u8], options: &Options) -> Option<Found<'a>> {
-    let allowed = |value: &[u8]| !options.allowed.is_empty() && options.allowed.iter().any(|a| a.eq_ignore_ascii_case(&sha256_hex(value)));
-    for Shape { name, prefix, tail, min } in &SHAPES {
+    let allowed = |value: &[u8]| {
+        !options.allowed.is_empty()
+            && options
+                .allowed
+                .iter()
+                .any(|a| a.eq_ignore_ascii_case(&sha256_hex(value)))
+    };
+    for Shape {
+        name,
+        prefix,
+        tail,
+        min,
+    } in &SHAPES
+    {
         for at in memmem::find_iter(bytes, prefix) {
             let start = at + prefix.len();
             let length = bytes[start..].iter().take_while(|b| tail(**b)).count();
             // In the middle of a longer word it is chance: base64 holds every short sequence somewhere.
-            let inside = at.checked_sub(1).and_then(|n| bytes.get(n)).is_some_and(|b| alnum(*b) || matches!(b, b'_' | b'+'));
+            let inside = at
+                .checked_sub(1)
+                .and_then(|n| bytes.get(n))
+                .is_some_and(|b| alnum(*b) || matches!(b, b'_' | b'+'));
             let value = &bytes[at..start + length];
             if length >= *min && !inside && !allowed(value) {
                 return Some(Found { name, at, value });
@@ -152,9 +198,15 @@ fn private_key(bytes: &[u8]) -> Option<Found<'_>> {
         let header = bytes.get(at..(at + 80).min(bytes.len()))?;
         let end = at + memmem::find(header, b"PRIVATE KEY")?;
         let gap = bytes.get(at + 11..end)?;
-        gap.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b' ' | b'0'..=b'9')).then_some(())?;
+        gap.iter()
+            .all(|b| b.is_ascii_uppercase() || matches!(b, b' ' | b'0'..=b'9'))
+            .then_some(())?;
         let close = memmem::find(bytes.get(end..)?, b"-----END").map_or(bytes.len(), |n| end + n);
-        Some(Found { name: "private key", at, value: bytes.get(at..close)? })
+        Some(Found {
+            name: "private key",
+            at,
+            value: bytes.get(at..close)?,
+        })
     })
 }
 
@@ -183,7 +235,10 @@ mod tests {
     }
 
     fn own(secret: &str) -> Options {
-        Options { own: vec![("the shared secret", Secret::new(secret).unwrap())], allowed: vec![] }
+        Options {
+            own: vec![("the shared secret", Secret::new(secret).unwrap())],
+            allowed: vec![],
+        }
     }
 
     #[test]
@@ -206,8 +261,12 @@ mod tests {
             texts.push(URL_SAFE_NO_PAD.encode(format!("{around}{secret}{around}")));
         }
         for text in texts {
-            let error = scan(format!("one\ntwo {text} three").as_bytes(), &own(secret)).unwrap_err();
-            assert!(error.code == Code::SecretFound && error.one_line().contains("a/b.txt:2"), "{text}: {error}");
+            let error =
+                scan(format!("one\ntwo {text} three").as_bytes(), &own(secret)).unwrap_err();
+            assert!(
+                error.code == Code::SecretFound && error.one_line().contains("a/b.txt:2"),
+                "{text}: {error}"
+            );
             assert!(!error.one_line().contains(secret) && !error.hint.unwrap().contains(secret));
         }
         let wide: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -230,11 +289,24 @@ mod tests {
             ("hf_", 34),
         ] {
             let token = format!("{prefix}{}", "A1".repeat(tail)[..tail].to_owned());
-            let error = scan(format!("x\n\nkey='{token}'").as_bytes(), &Options::default()).unwrap_err();
-            assert!(error.one_line().contains(":3:") && !error.one_line().contains(&token), "{error}");
-            let allowed = Options { own: vec![], allowed: vec![sha256_hex(token.as_bytes())] };
+            let error = scan(
+                format!("x\n\nkey='{token}'").as_bytes(),
+                &Options::default(),
+            )
+            .unwrap_err();
+            assert!(
+                error.one_line().contains(":3:") && !error.one_line().contains(&token),
+                "{error}"
+            );
+            let allowed = Options {
+                own: vec![],
+                allowed: vec![sha256_hex(token.as_bytes())],
+            };
             assert!(scan(format!("key='{token}'").as_bytes(), &allowed).is_ok());
-            assert!(scan(format!("abc{token}").as_bytes(), &Options::default()).is_ok(), "inside a word: {prefix}");
+            assert!(
+                scan(format!("abc{token}").as_bytes(), &Options::default()).is_ok(),
+                "inside a word: {prefix}"
+            );
             assert!(scan(format!("{prefix}short").as_bytes(), &Options::default()).is_ok());
         }
         for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {

@@ -73,7 +73,9 @@ fn sheet(book: &mut Book<'_>, name: &str, limit: usize) -> Result<Option<String>
             Err(e) => Err(e.to_string()),
         },
         Sheets::Xlsb(book) => {
-            let mut reader = book.worksheet_cells_reader(name).map_err(|e| e.to_string())?;
+            let mut reader = book
+                .worksheet_cells_reader(name)
+                .map_err(|e| e.to_string())?;
             csv(name, &bounded(name, || reader.next_cell())?, limit)
         }
         Sheets::Xls(_) | Sheets::Ods(_) => {
@@ -98,7 +100,12 @@ fn bounded<'a, E: ToString>(
             continue;
         }
         let (row, column) = cell.get_position();
-        (top, left, bottom, right) = (top.min(row), left.min(column), bottom.max(row), right.max(column));
+        (top, left, bottom, right) = (
+            top.min(row),
+            left.min(column),
+            bottom.max(row),
+            right.max(column),
+        );
         let area = (u64::from(bottom - top) + 1).saturating_mul(u64::from(right - left) + 1);
         if area > MAX_CELLS || cells.len() as u64 >= MAX_CELLS {
             return Err(too_many(name));
@@ -112,22 +119,34 @@ fn too_many(name: &str) -> String {
     format!("sheet {name:?} has more than {MAX_CELLS} cells")
 }
 
-fn csv<T: calamine::CellType + Into<Data>>(name: &str, range: &Range<T>, limit: usize) -> Result<Option<String>, String> {
+fn csv<T: calamine::CellType + Into<Data>>(
+    name: &str,
+    range: &Range<T>,
+    limit: usize,
+) -> Result<Option<String>, String> {
     if range.is_empty() {
         return Ok(None);
     }
-    let mut out = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let mut out = csv::WriterBuilder::new()
+        .flexible(true)
+        .from_writer(Vec::new());
     for row in range.rows() {
         for data in row {
-            out.write_field(cell(&data.clone().into())).map_err(|e| e.to_string())?;
+            out.write_field(cell(&data.clone().into()))
+                .map_err(|e| e.to_string())?;
             if out.get_ref().len() > limit {
-                return Err(format!("with sheet {name:?} it comes to more than {} MiB as CSV", MAX_CSV >> 20));
+                return Err(format!(
+                    "with sheet {name:?} it comes to more than {} MiB as CSV",
+                    MAX_CSV >> 20
+                ));
             }
         }
         out.write_record(None::<&[u8]>).map_err(|e| e.to_string())?;
     }
     let bytes = out.into_inner().map_err(|e| e.to_string())?;
-    String::from_utf8(bytes).map(Some).map_err(|e| e.to_string())
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|e| e.to_string())
 }
 
 fn cell(data: &Data) -> String {
@@ -157,7 +176,9 @@ mod tests {
 
     #[test]
     fn what_is_no_spreadsheet_says_so() {
-        assert!(first(b"").is_err() && first(b"PK\x03\x04").is_err() && first(b"a,b\n1,2\n").is_err());
+        assert!(
+            first(b"").is_err() && first(b"PK\x03\x04").is_err() && first(b"a,b\n1,2\n").is_err()
+        );
     }
 
     #[test]
@@ -167,11 +188,25 @@ mod tests {
             let mut cells = cells.into_iter();
             bounded("s", || Ok::<_, String>(cells.next()))
         };
-        assert_eq!(read(vec![at(4, 7), at(3, 9), at(4, 7)]).unwrap().get_size(), (2, 3));
+        assert_eq!(
+            read(vec![at(4, 7), at(3, 9), at(4, 7)]).unwrap().get_size(),
+            (2, 3)
+        );
         assert!(read(vec![]).unwrap().is_empty());
-        assert!(read(vec![at(0, 0), Cell::new((u32::MAX, u32::MAX), DataRef::Empty)]).unwrap().get_size() == (1, 1));
+        assert!(
+            read(vec![
+                at(0, 0),
+                Cell::new((u32::MAX, u32::MAX), DataRef::Empty)
+            ])
+            .unwrap()
+            .get_size()
+                == (1, 1)
+        );
         for far in [at(u32::MAX, u32::MAX), at(1 << 19, 10), at(400, 16_383)] {
-            assert_eq!(read(vec![at(0, 0), far]).unwrap_err(), "sheet \"s\" has more than 5000000 cells");
+            assert_eq!(
+                read(vec![at(0, 0), far]).unwrap_err(),
+                "sheet \"s\" has more than 5000000 cells"
+            );
         }
         // The same cell again and again.
         assert!(bounded("s", || Ok::<_, String>(Some(at(0, 0)))).is_err());
@@ -191,7 +226,11 @@ mod tests {
         assert_eq!(cell(&Data::Float(12.0)), "12");
         assert_eq!(cell(&Data::Float(199.99)), "199.99");
         assert_eq!(
-            cell(&Data::DateTime(calamine::ExcelDateTime::new(45658.0, calamine::ExcelDateTimeType::DateTime, false))),
+            cell(&Data::DateTime(calamine::ExcelDateTime::new(
+                45658.0,
+                calamine::ExcelDateTimeType::DateTime,
+                false
+            ))),
             "2025-01-01"
         );
         assert_eq!(cell(&Data::Bool(true)), "True");

@@ -60,7 +60,9 @@ impl From<Value> for Check {
     fn from(value: Value) -> Self {
         match value {
             Value::String(text) => match text.trim_start().split_once(':') {
-                Some((prefix, js)) if prefix.eq_ignore_ascii_case("js") => Self::Js(js.trim().to_owned()),
+                Some((prefix, js)) if prefix.eq_ignore_ascii_case("js") => {
+                    Self::Js(js.trim().to_owned())
+                }
                 _ => Self::Text(text),
             },
             Value::Object(object) if object.get("js").is_some_and(Value::is_string) => {
@@ -115,15 +117,27 @@ impl Content {
         for (name, one, two) in [
             ("brief", &self.brief, &other.brief),
             ("checks", &self.checks, &other.checks),
-            ("evaluation_url", &self.evaluation_url, &other.evaluation_url),
+            (
+                "evaluation_url",
+                &self.evaluation_url,
+                &other.evaluation_url,
+            ),
         ] {
             if one != two {
                 fields.push(name.to_owned());
             }
         }
-        let names = self.attachments.keys().chain(other.attachments.keys()).collect::<std::collections::BTreeSet<_>>();
-        fields
-            .extend(names.into_iter().filter(|n| self.attachments.get(*n) != other.attachments.get(*n)).map(|n| format!("attachment {n}")));
+        let names = self
+            .attachments
+            .keys()
+            .chain(other.attachments.keys())
+            .collect::<std::collections::BTreeSet<_>>();
+        fields.extend(
+            names
+                .into_iter()
+                .filter(|n| self.attachments.get(*n) != other.attachments.get(*n))
+                .map(|n| format!("attachment {n}")),
+        );
         fields
     }
 
@@ -131,8 +145,17 @@ impl Content {
     /// public: it may hold a key.
     #[must_use]
     pub fn public_digests(&self) -> String {
-        let files: String = self.attachments.iter().map(|(name, digest)| format!("{name}\0{digest}\0")).collect();
-        format!("brief={} checks={} attachments={}", self.brief, self.checks, short_digest(files.as_bytes()))
+        let files: String = self
+            .attachments
+            .iter()
+            .map(|(name, digest)| format!("{name}\0{digest}\0"))
+            .collect();
+        format!(
+            "brief={} checks={} attachments={}",
+            self.brief,
+            self.checks,
+            short_digest(files.as_bytes())
+        )
     }
 }
 
@@ -155,9 +178,11 @@ impl Admission {
     /// Whether the evaluator may be at this URL.
     #[must_use]
     pub fn allows(&self, url: &Url) -> bool {
-        self.notify_hosts
-            .as_ref()
-            .is_none_or(|hosts| hosts.iter().any(|h| h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)))
+        self.notify_hosts.as_ref().is_none_or(|hosts| {
+            hosts.iter().any(|h| {
+                h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)
+            })
+        })
     }
 }
 
@@ -191,39 +216,73 @@ impl Task {
     /// `invalid_task`, naming the field.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MAX_BYTES {
-            return Err(invalid(format!("the task is larger than {} MiB", MAX_BYTES >> 20)));
+            return Err(invalid(format!(
+                "the task is larger than {} MiB",
+                MAX_BYTES >> 20
+            )));
         }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if text.trim_ascii().is_empty() {
             return Err(invalid("the task is empty"));
         }
-        let fields: Fields<'_> = serde_json::from_slice(text).map_err(|e| invalid(format!("not a task: {e}")))?;
+        let fields: Fields<'_> =
+            serde_json::from_slice(text).map_err(|e| invalid(format!("not a task: {e}")))?;
         let email = required("email", fields.email)?;
         let task = required("task", fields.task)?;
         let brief = required("brief", fields.brief)?;
         let round = match fields.round {
-            Some(raw) => raw.get().parse().ok().filter(|n| *n >= 1).ok_or_else(|| invalid("round: not an integer of at least 1"))?,
+            Some(raw) => raw
+                .get()
+                .parse()
+                .ok()
+                .filter(|n| *n >= 1)
+                .ok_or_else(|| invalid("round: not an integer of at least 1"))?,
             None => 1,
         };
-        let nonce = string("nonce", fields.nonce)?.unwrap_or_default().into_owned();
+        let nonce = string("nonce", fields.nonce)?
+            .unwrap_or_default()
+            .into_owned();
         let secret = string("secret", fields.secret)?.and_then(|s| Secret::new(&s));
         let evaluation_url = match string("evaluation_url", fields.evaluation_url)? {
-            Some(url) => Some(Url::parse(&url).map_err(|why| invalid(format!("evaluation_url: {why}")))?),
+            Some(url) => {
+                Some(Url::parse(&url).map_err(|why| invalid(format!("evaluation_url: {why}")))?)
+            }
             None => None,
         };
         if let Some(raw) = fields.wait_for_result {
-            let _: bool = serde_json::from_str(raw.get()).map_err(|_| invalid("wait_for_result: not true or false"))?;
+            let _: bool = serde_json::from_str(raw.get())
+                .map_err(|_| invalid("wait_for_result: not true or false"))?;
         }
         let checks = checks(fields.checks)?;
         let (attachments, digests) = attachments(fields.attachments)?;
         let content = Content {
             brief: short_digest(brief.as_bytes()),
             // As it has been since the first run was recorded: in another form every known run would be one of other content.
-            checks: short_digest(checks.iter().map(|c| format!("{c:?}\0")).collect::<String>().as_bytes()),
+            checks: short_digest(
+                checks
+                    .iter()
+                    .map(|c| format!("{c:?}\0"))
+                    .collect::<String>()
+                    .as_bytes(),
+            ),
             attachments: digests,
-            evaluation_url: short_digest(evaluation_url.as_ref().map_or("", Url::as_str).as_bytes()),
+            evaluation_url: short_digest(
+                evaluation_url.as_ref().map_or("", Url::as_str).as_bytes(),
+            ),
         };
-        Ok(Self { email, task, round, nonce, brief, checks, attachments, evaluation_url, secret, content, places: OnceLock::new() })
+        Ok(Self {
+            email,
+            task,
+            round,
+            nonce,
+            brief,
+            checks,
+            attachments,
+            evaluation_url,
+            secret,
+            content,
+            places: OnceLock::new(),
+        })
     }
 
     /// Whether this sender may send this task.
@@ -234,12 +293,17 @@ impl Task {
         match (&admission.secret, &self.secret) {
             (Some(ours), Some(theirs)) if ours.equals(theirs.reveal()) => {}
             (Some(_), Some(_)) => {
-                return Err(Error::new(Code::Unauthorized, "secret: not the one that is set here")
-                    .hint("compare it with LLMDEPLOY_SECRET (or `secret`)"));
+                return Err(
+                    Error::new(Code::Unauthorized, "secret: not the one that is set here")
+                        .hint("compare it with LLMDEPLOY_SECRET (or `secret`)"),
+                );
             }
             (Some(_), None) => {
-                return Err(Error::new(Code::Unauthorized, "secret: missing, and one is set here")
-                    .hint("add it to the task, or unset LLMDEPLOY_SECRET for tasks of your own"));
+                return Err(
+                    Error::new(Code::Unauthorized, "secret: missing, and one is set here").hint(
+                        "add it to the task, or unset LLMDEPLOY_SECRET for tasks of your own",
+                    ),
+                );
             }
             (None, Some(_)) => {
                 return Err(Error::new(Code::Unauthorized, "secret: the task carries one, but none is set here to compare it with")
@@ -248,9 +312,10 @@ impl Task {
             (None, None) => {}
         }
         match &self.evaluation_url {
-            Some(url) if !admission.allows(url) => {
-                Err(invalid(format!("evaluation_url: the host {} is not in LLMDEPLOY_NOTIFY_HOSTS", url.authority)))
-            }
+            Some(url) if !admission.allows(url) => Err(invalid(format!(
+                "evaluation_url: the host {} is not in LLMDEPLOY_NOTIFY_HOSTS",
+                url.authority
+            ))),
             _ => Ok(()),
         }
     }
@@ -268,12 +333,15 @@ impl Task {
     /// Whether brief or a check names a file by this path: as a word of its own, not as part of a longer path or name.
     #[must_use]
     pub fn names(&self, path: &RelPath) -> bool {
-        std::iter::once(self.brief.as_str()).chain(self.checks.iter().map(Check::text)).any(|text| names_file(text, path.as_str()))
+        std::iter::once(self.brief.as_str())
+            .chain(self.checks.iter().map(Check::text))
+            .any(|text| names_file(text, path.as_str()))
     }
 }
 
 fn invalid(message: impl Display) -> Error {
-    Error::new(Code::InvalidTask, message.to_string()).hint("correct the task and run the same command again; examples/ shows the shape")
+    Error::new(Code::InvalidTask, message.to_string())
+        .hint("correct the task and run the same command again; examples/ shows the shape")
 }
 
 fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>> {
@@ -281,17 +349,24 @@ fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, s
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     let Some(raw) = raw else { return Ok(None) };
-    let text: Text<'a> = serde_json::from_str(raw.get()).map_err(|_| invalid(format!("{field}: not a string")))?;
+    let text: Text<'a> =
+        serde_json::from_str(raw.get()).map_err(|_| invalid(format!("{field}: not a string")))?;
     Ok(Some(text.0))
 }
 
 fn required(field: &str, raw: Option<&RawValue>) -> Result<String> {
     let text = string(field, raw)?.ok_or_else(|| invalid(format!("{field}: missing")))?;
-    if text.trim().is_empty() { Err(invalid(format!("{field}: empty"))) } else { Ok(text.into_owned()) }
+    if text.trim().is_empty() {
+        Err(invalid(format!("{field}: empty")))
+    } else {
+        Ok(text.into_owned())
+    }
 }
 
 fn list<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Vec<&'a RawValue>> {
-    raw.map_or(Ok(Vec::new()), |raw| serde_json::from_str(raw.get()).map_err(|_| invalid(format!("{field}: not an array"))))
+    raw.map_or(Ok(Vec::new()), |raw| {
+        serde_json::from_str(raw.get()).map_err(|_| invalid(format!("{field}: not an array")))
+    })
 }
 
 fn checks(raw: Option<&RawValue>) -> Result<Vec<Check>> {
@@ -308,29 +383,54 @@ fn attachments(raw: Option<&RawValue>) -> Result<(Vec<Attachment>, BTreeMap<Stri
     let mut places = Places::default();
     let mut digests = BTreeMap::new();
     for (n, raw) in list("attachments", raw)?.into_iter().enumerate() {
-        let fields: AttachmentFields<'_> =
-            serde_json::from_str(raw.get()).map_err(|e| invalid(format!("attachments[{n}]: not an object with name and url: {e}")))?;
+        let fields: AttachmentFields<'_> = serde_json::from_str(raw.get()).map_err(|e| {
+            invalid(format!(
+                "attachments[{n}]: not an object with name and url: {e}"
+            ))
+        })?;
         let name = required(&format!("attachments[{n}].name"), fields.name)?;
-        let name = RelPath::parse(&name).map_err(|why| invalid(format!("attachments[{n}].name: {why}")))?;
+        let name = RelPath::parse(&name)
+            .map_err(|why| invalid(format!("attachments[{n}].name: {why}")))?;
         places.take(&name, n).map_err(|clash| {
-            let how = if clash.same { "is the same as" } else { "cannot be a file and a folder at once with" };
-            invalid(format!("attachments[{n}].name: {:?} {how} attachments[{}].name", name.as_str(), clash.with))
+            let how = if clash.same {
+                "is the same as"
+            } else {
+                "cannot be a file and a folder at once with"
+            };
+            invalid(format!(
+                "attachments[{n}].name: {:?} {how} attachments[{}].name",
+                name.as_str(),
+                clash.with
+            ))
         })?;
         let field = format!("attachments[{n}].url");
-        let url = string(&field, fields.url)?.ok_or_else(|| invalid(format!("{field}: missing")))?;
+        let url =
+            string(&field, fields.url)?.ok_or_else(|| invalid(format!("{field}: missing")))?;
         let (media_type, source, digest) = source(&field, &url)?;
         digests.insert(name.to_string(), digest);
-        all.push(Attachment { name, media_type, source });
+        all.push(Attachment {
+            name,
+            media_type,
+            source,
+        });
     }
     Ok((all, digests))
 }
 
 fn source(field: &str, url: &str) -> Result<(String, Source, String)> {
-    let scheme = url.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let scheme = url
+        .trim_start()
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match scheme.as_str() {
         "data" => {
-            let data = DataUrl::process(url).map_err(|_| invalid(format!("{field}: a data: URI without a comma")))?;
-            let (bytes, _fragment) = data.decode_to_vec().map_err(|_| invalid(format!("{field}: not valid base64")))?;
+            let data = DataUrl::process(url)
+                .map_err(|_| invalid(format!("{field}: a data: URI without a comma")))?;
+            let (bytes, _fragment) = data
+                .decode_to_vec()
+                .map_err(|_| invalid(format!("{field}: not valid base64")))?;
             let digest = short_digest(&bytes);
             Ok((data.mime_type().to_string(), Source::Bytes(bytes), digest))
         }
@@ -349,10 +449,19 @@ fn names_file(text: &str, name: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     text.match_indices(name).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + name.len()..]);
-        let before = before.strip_suffix("./").or_else(|| before.strip_suffix('/')).map_or(before, |shorter| {
-            // A slash that ends a longer path stays what it is; one that begins the path is left out.
-            if shorter.ends_with(|c: char| word(c) || matches!(c, '.' | '/' | ':' | '~' | '}' | '>')) { before } else { shorter }
-        });
+        let before = before
+            .strip_suffix("./")
+            .or_else(|| before.strip_suffix('/'))
+            .map_or(before, |shorter| {
+                // A slash that ends a longer path stays what it is; one that begins the path is left out.
+                if shorter
+                    .ends_with(|c: char| word(c) || matches!(c, '.' | '/' | ':' | '~' | '}' | '>'))
+                {
+                    before
+                } else {
+                    shorter
+                }
+            });
         let mut next = after.chars();
         let ends = match next.next() {
             Some('.') => !next.next().is_some_and(word),

@@ -40,10 +40,14 @@ type Entities<'a> = HashMap<&'a str, &'a str>;
 pub fn root(text: &str) -> Result<Root, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // XML 1.0, 2.2: no other control characters, not even as references.
-    if let Some((at, c)) =
-        text.char_indices().find(|(_, c)| *c < ' ' && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}'))
-    {
-        return Err(located(text, at as u64, &format!("the character U+{:04X}", u32::from(c))));
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| {
+        *c < ' ' && !matches!(c, '\t' | '\n' | '\r') || matches!(c, '\u{fffe}' | '\u{ffff}')
+    }) {
+        return Err(located(
+            text,
+            at as u64,
+            &format!("the character U+{:04X}", u32::from(c)),
+        ));
     }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
@@ -69,14 +73,23 @@ pub fn root(text: &str) -> Result<Root, String> {
 
 fn located(text: &str, at: u64, why: &str) -> String {
     let before = usize::try_from(at).unwrap_or(usize::MAX).min(text.len());
-    format!("{why} (line {})", text.bytes().take(before).filter(|b| *b == b'\n').count() + 1)
+    format!(
+        "{why} (line {})",
+        text.bytes().take(before).filter(|b| *b == b'\n').count() + 1
+    )
 }
 
 fn told(error: &Error) -> String {
     match error {
-        Error::IllFormed(IllFormedError::MismatchedEndTag { expected, found }) => format!("</{found}> where </{expected}> is due"),
-        Error::IllFormed(IllFormedError::UnmatchedEndTag(name)) => format!("</{name}> without a beginning"),
-        Error::IllFormed(IllFormedError::UnclosedReference) => "an & that begins no entity".to_owned(),
+        Error::IllFormed(IllFormedError::MismatchedEndTag { expected, found }) => {
+            format!("</{found}> where </{expected}> is due")
+        }
+        Error::IllFormed(IllFormedError::UnmatchedEndTag(name)) => {
+            format!("</{name}> without a beginning")
+        }
+        Error::IllFormed(IllFormedError::UnclosedReference) => {
+            "an & that begins no entity".to_owned()
+        }
         _ => error.to_string(),
     }
 }
@@ -104,19 +117,33 @@ impl Document {
             Event::Empty(tag) => drop(self.begin(tag)?),
             // That the names match is the reader's to see.
             Event::End(_) => drop(self.open.pop()),
-            Event::Decl(_) if !first => return Err("an XML declaration that is not at the very beginning".to_owned()),
+            Event::Decl(_) if !first => {
+                return Err("an XML declaration that is not at the very beginning".to_owned());
+            }
             Event::DocType(_) if self.doctype || self.root.is_some() => {
                 return Err("a DOCTYPE that is not before the root element".to_owned());
             }
             Event::DocType(doctype) => {
                 self.doctype = true;
                 self.has_defaults = doctype.contains("<!ATTLIST");
-                self.entities = declared(doctype).into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+                self.entities = declared(doctype)
+                    .into_iter()
+                    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                    .collect();
             }
-            Event::Text(text) if self.open.is_empty() && !text.trim().is_empty() => return Err(self.outside()),
-            Event::CData(_) | Event::GeneralRef(_) if self.open.is_empty() => return Err(self.outside()),
+            Event::Text(text) if self.open.is_empty() && !text.trim().is_empty() => {
+                return Err(self.outside());
+            }
+            Event::CData(_) | Event::GeneralRef(_) if self.open.is_empty() => {
+                return Err(self.outside());
+            }
             Event::GeneralRef(entity) => self.known(entity)?,
-            Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::Eof => {}
+            Event::Text(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::Eof => {}
         }
         Ok(None)
     }
@@ -124,12 +151,23 @@ impl Document {
     fn end(&mut self) -> Result<Option<Root>, String> {
         match self.open.pop() {
             Some(name) => Err(format!("<{name}> is not closed")),
-            None => self.root.take().map(Some).ok_or_else(|| "there is no element".to_owned()),
+            None => self
+                .root
+                .take()
+                .map(Some)
+                .ok_or_else(|| "there is no element".to_owned()),
         }
     }
 
     fn outside(&self) -> String {
-        format!("there is text {} the root element", if self.root.is_some() { "after" } else { "before" })
+        format!(
+            "there is text {} the root element",
+            if self.root.is_some() {
+                "after"
+            } else {
+                "before"
+            }
+        )
     }
 
     /// A tag that opens an element: its name.
@@ -145,13 +183,20 @@ impl Document {
         if !are_apart(tag.attributes_raw()) {
             return Err(wrong("no space between attributes".to_owned()));
         }
-        let binding = name.split_once(':').map_or_else(|| "xmlns".to_owned(), |(prefix, _)| format!("xmlns:{prefix}"));
+        let binding = name.split_once(':').map_or_else(
+            || "xmlns".to_owned(),
+            |(prefix, _)| format!("xmlns:{prefix}"),
+        );
         let mut svg_namespace = false;
         let depth = self.open.len();
         while self.prefixes.last().is_some_and(|(at, _)| *at >= depth) {
             self.prefixes.pop();
         }
-        let mut used: Vec<String> = name.split_once(':').map(|(prefix, _)| prefix.to_owned()).into_iter().collect();
+        let mut used: Vec<String> = name
+            .split_once(':')
+            .map(|(prefix, _)| prefix.to_owned())
+            .into_iter()
+            .collect();
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|e| match e {
                 AttrError::Duplicated(..) => wrong("an attribute is there twice".to_owned()),
@@ -170,36 +215,67 @@ impl Document {
                 return Err(wrong(format!("the value of {key} has a bare <")));
             }
             for part in value.split('&').skip(1) {
-                let (entity, _) = part.split_once(';').ok_or_else(|| wrong(format!("the value of {key} has a bare &")))?;
+                let (entity, _) = part
+                    .split_once(';')
+                    .ok_or_else(|| wrong(format!("the value of {key} has a bare &")))?;
                 self.known(entity).map_err(wrong)?;
             }
             if self.root.is_none() && key == binding {
                 let entity = value.strip_prefix('&').and_then(|v| v.strip_suffix(';'));
-                svg_namespace = entity.and_then(|e| self.entities.get(e)).map_or(value, String::as_str) == SVG;
+                svg_namespace = entity
+                    .and_then(|e| self.entities.get(e))
+                    .map_or(value, String::as_str)
+                    == SVG;
             }
         }
-        let unknown = |prefix: &&String| *prefix != "xml" && !self.has_defaults && !self.prefixes.iter().any(|(_, known)| known == *prefix);
+        let unknown = |prefix: &&String| {
+            *prefix != "xml"
+                && !self.has_defaults
+                && !self.prefixes.iter().any(|(_, known)| known == *prefix)
+        };
         if let Some(prefix) = used.iter().find(unknown) {
-            return Err(wrong(format!("the prefix {prefix} is not declared (xmlns:{prefix})")));
+            return Err(wrong(format!(
+                "the prefix {prefix} is not declared (xmlns:{prefix})"
+            )));
         }
-        self.root.get_or_insert_with(|| Root { name: name.clone(), svg_namespace });
+        self.root.get_or_insert_with(|| Root {
+            name: name.clone(),
+            svg_namespace,
+        });
         Ok(name)
     }
 
     fn known(&self, entity: &str) -> Result<(), String> {
-        let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).is_some_and(|c| c != '\0');
-        let known = match entity.strip_prefix('#') {
-            Some(n) => n.strip_prefix('x').map_or_else(|| number(n, 10), |n| number(n, 16)),
-            None => matches!(entity, "amp" | "lt" | "gt" | "quot" | "apos") || self.entities.contains_key(entity),
+        let number = |digits: &str, radix| {
+            u32::from_str_radix(digits, radix)
+                .ok()
+                .and_then(char::from_u32)
+                .is_some_and(|c| c != '\0')
         };
-        if known { Ok(()) } else { Err(format!("there is no entity &{entity};")) }
+        let known = match entity.strip_prefix('#') {
+            Some(n) => n
+                .strip_prefix('x')
+                .map_or_else(|| number(n, 10), |n| number(n, 16)),
+            None => {
+                matches!(entity, "amp" | "lt" | "gt" | "quot" | "apos")
+                    || self.entities.contains_key(entity)
+            }
+        };
+        if known {
+            Ok(())
+        } else {
+            Err(format!("there is no entity &{entity};"))
+        }
     }
 }
 
 /// Names of elements and attributes, as far as ASCII goes.
 fn is_name(name: &str) -> bool {
     let begins = |c: char| c.is_alphabetic() || matches!(c, '_' | ':');
-    name.starts_with(begins) && name.chars().all(|c| begins(c) || !c.is_ascii() || c.is_ascii_digit() || matches!(c, '-' | '.'))
+    name.starts_with(begins)
+        && name
+            .chars()
+            .all(|c| begins(c) || !c.is_ascii() || c.is_ascii_digit() || matches!(c, '-' | '.'))
 }
 
 /// Whether white space follows each value in quotes. The reader passes over it where it lacks.
@@ -231,11 +307,17 @@ fn declared(doctype: &str) -> Entities<'_> {
         }
         let (declaration, after) = rest.split_at(declaration_end(rest));
         rest = after;
-        let Some(declaration) = declaration.strip_prefix("<!ENTITY") else { continue };
-        let Some((name, value)) = declaration.trim_start().split_once(char::is_whitespace) else { continue };
+        let Some(declaration) = declaration.strip_prefix("<!ENTITY") else {
+            continue;
+        };
+        let Some((name, value)) = declaration.trim_start().split_once(char::is_whitespace) else {
+            continue;
+        };
         let value = value.trim();
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let text = quote.and_then(|q| value.strip_prefix(q)?.split_once(q)).map_or("", |(text, _)| text);
+        let text = quote
+            .and_then(|q| value.strip_prefix(q)?.split_once(q))
+            .map_or("", |(text, _)| text);
         if name != "%" {
             found.entry(name).or_insert(text);
         }
@@ -302,28 +384,60 @@ mod tests {
         ] {
             assert!(root(text).is_err(), "{text}");
         }
-        assert_eq!(root("<svg>\n<g>\n</svg>").unwrap_err(), "</svg> where </g> is due (line 3)");
-        assert_eq!(root("<svg>\n&nbsp;\n</svg>").unwrap_err(), "there is no entity &nbsp; (line 2)");
+        assert_eq!(
+            root("<svg>\n<g>\n</svg>").unwrap_err(),
+            "</svg> where </g> is due (line 3)"
+        );
+        assert_eq!(
+            root("<svg>\n&nbsp;\n</svg>").unwrap_err(),
+            "there is no entity &nbsp; (line 2)"
+        );
     }
 
     #[test]
     fn prefixes_are_declared() {
         let link = "http://www.w3.org/1999/xlink";
-        assert!(root(&format!("<svg xmlns:xlink='{link}'><g><use xlink:href='#a' xml:space='preserve'/></g></svg>")).is_ok());
+        assert!(
+            root(&format!(
+                "<svg xmlns:xlink='{link}'><g><use xlink:href='#a' xml:space='preserve'/></g></svg>"
+            ))
+            .is_ok()
+        );
         assert!(root("<!DOCTYPE svg [<!ATTLIST svg xmlns:x CDATA 'u'>]><svg><x:a/></svg>").is_ok());
         let beside = format!("<svg>\n<g xmlns:xlink='{link}'/><use xlink:href='#a'/></svg>");
-        assert_eq!(root(&beside).unwrap_err(), "<use>: the prefix xlink is not declared (xmlns:xlink) (line 2)");
-        assert_eq!(root("<a>\n\u{7}</a>").unwrap_err(), "the character U+0007 (line 2)");
+        assert_eq!(
+            root(&beside).unwrap_err(),
+            "<use>: the prefix xlink is not declared (xmlns:xlink) (line 2)"
+        );
+        assert_eq!(
+            root("<a>\n\u{7}</a>").unwrap_err(),
+            "the character U+0007 (line 2)"
+        );
     }
 
     #[test]
     fn the_namespace_of_svg() {
         let space = |text: &str| root(text).map(|r| (r.is_svg(), r.svg_namespace)).unwrap();
-        assert_eq!(space("<svg xmlns='http://www.w3.org/2000/svg'/>"), (true, true));
-        assert_eq!(space("<s:svg xmlns:s='http://www.w3.org/2000/svg'/>"), (true, true));
-        assert_eq!(space("<s:svg xmlns='http://www.w3.org/2000/svg' xmlns:s='x'/>"), (true, false));
-        assert_eq!(space("<svg><g xmlns='http://www.w3.org/2000/svg'/></svg>"), (true, false));
-        assert_eq!(space("<html xmlns='http://www.w3.org/2000/svg'/>"), (false, true));
+        assert_eq!(
+            space("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+            (true, true)
+        );
+        assert_eq!(
+            space("<s:svg xmlns:s='http://www.w3.org/2000/svg'/>"),
+            (true, true)
+        );
+        assert_eq!(
+            space("<s:svg xmlns='http://www.w3.org/2000/svg' xmlns:s='x'/>"),
+            (true, false)
+        );
+        assert_eq!(
+            space("<svg><g xmlns='http://www.w3.org/2000/svg'/></svg>"),
+            (true, false)
+        );
+        assert_eq!(
+            space("<html xmlns='http://www.w3.org/2000/svg'/>"),
+            (false, true)
+        );
         // As Adobe Illustrator writes it.
         let text = "<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"svg11.dtd\" [\n\t<!ENTITY ns_svg \"http://www.w3.org/2000/svg\">\n]>\n\
                     <svg xmlns=\"&ns_svg;\" width=\"9\"/>";
@@ -334,7 +448,9 @@ mod tests {
     fn many_attributes_take_no_square_of_time() {
         let many: String = (0..100_000).map(|n| format!(" a{n}='1'")).collect();
         let begun = std::time::Instant::now();
-        assert!(root(&format!("<a{many}/>")).is_ok() && root(&format!("<a{many} a7='2'/>")).is_err());
+        assert!(
+            root(&format!("<a{many}/>")).is_ok() && root(&format!("<a{many} a7='2'/>")).is_err()
+        );
         assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
     }
 }

@@ -54,7 +54,13 @@ fn row(html: &mut String, seen: &Seen, gist: &Gist) {
         .filter_map(|(name, url)| Some((name, url.as_deref().filter(|u| is_link(u))?)))
         .map(|(name, url)| format!("<a href=\"{}\">{name}</a>", escaped(url)))
         .collect();
-    place.extend(gist.error.as_ref().map(|e| format!("<small>{}: {}</small>", escaped(&e.code), escaped(&e.message))));
+    place.extend(gist.error.as_ref().map(|e| {
+        format!(
+            "<small>{}: {}</small>",
+            escaped(&e.code),
+            escaped(&e.message)
+        )
+    }));
     // Writing to a String cannot fail.
     let _ = writeln!(
         html,
@@ -70,11 +76,17 @@ fn row(html: &mut String, seen: &Seen, gist: &Gist) {
 
 /// An address that may be clicked on: what a forge has said is not trusted to be one.
 fn is_link(url: &str) -> bool {
-    ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme))
+    ["https://", "http://", "file://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -87,9 +99,26 @@ mod tests {
     fn what_comes_from_outside_is_escaped() {
         let document = json!({"task": "<script>alert(1)</script>", "status": "failed", "pages_url": "javascript:alert(1)",
             "repo_url": "https://x/\"onclick=\"", "error": {"code": "state", "message": "a & b"}});
-        let html = page(&[Seen { started_at: 0, standing: Standing::Failed, document: Document::Made(document) }], "now");
-        assert!(!html.contains("<script") && !html.contains("javascript:") && !html.contains("\"onclick"), "{html}");
-        assert!(html.contains("&lt;script&gt;") && html.contains("a &amp; b") && html.contains("1 failed"), "{html}");
+        let html = page(
+            &[Seen {
+                started_at: 0,
+                standing: Standing::Failed,
+                document: Document::Made(document),
+            }],
+            "now",
+        );
+        assert!(
+            !html.contains("<script")
+                && !html.contains("javascript:")
+                && !html.contains("\"onclick"),
+            "{html}"
+        );
+        assert!(
+            html.contains("&lt;script&gt;")
+                && html.contains("a &amp; b")
+                && html.contains("1 failed"),
+            "{html}"
+        );
         assert!(page(&[], "now").contains("No runs yet"));
     }
 }

@@ -104,8 +104,13 @@ pub fn all(state: &Path) -> Result<Vec<Seen>> {
         for part in ids.chunks(ids.len().div_ceil(threads).max(1)) {
             let (seen, undelivered) = (&seen, &undelivered);
             scope.spawn(move || {
-                let part: Vec<_> = part.iter().filter_map(|id| Some((id.as_str(), look(state, id, undelivered)?))).collect();
-                seen.lock().unwrap_or_else(PoisonError::into_inner).extend(part);
+                let part: Vec<_> = part
+                    .iter()
+                    .filter_map(|id| Some((id.as_str(), look(state, id, undelivered)?)))
+                    .collect();
+                seen.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(part);
             });
         }
     });
@@ -121,13 +126,21 @@ pub fn all(state: &Path) -> Result<Vec<Seen>> {
 pub fn one(state: &Path, id: &RunId) -> Result<Seen> {
     let undelivered = undelivered(state)?;
     Ok(look(state, id, &undelivered).unwrap_or_else(|| {
-        let error = Error::new(Code::State, format!("nothing is known here of run {id}")).hint("see --state-dir; llmdeploy run TASK");
-        Seen { started_at: 0, standing: Standing::Failed, document: Document::Made(made(id, None, "failed", Some(&error))) }
+        let error = Error::new(Code::State, format!("nothing is known here of run {id}"))
+            .hint("see --state-dir; llmdeploy run TASK");
+        Seen {
+            started_at: 0,
+            standing: Standing::Failed,
+            document: Document::Made(made(id, None, "failed", Some(&error))),
+        }
     }))
 }
 
 fn undelivered(state: &Path) -> Result<BTreeSet<String>> {
-    Ok(outbox::pending(state)?.into_iter().map(|id| id.to_string()).collect())
+    Ok(outbox::pending(state)?
+        .into_iter()
+        .map(|id| id.to_string())
+        .collect())
 }
 
 fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen> {
@@ -137,40 +150,68 @@ fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen
     }
     let dir = state.join("runs").join(id.as_str());
     let kept = summary::read::<Box<RawValue>>(&dir);
-    if let Ok(Some(Summary { started_at, document, .. })) = kept {
-        let status = serde_json::from_str(document.get()).map_or_else(|_| String::new(), |s: Status| s.status);
+    if let Ok(Some(Summary {
+        started_at,
+        document,
+        ..
+    })) = kept
+    {
+        let status = serde_json::from_str(document.get())
+            .map_or_else(|_| String::new(), |s: Status| s.status);
         match status.as_str() {
             // A walk of a finished run changes nothing, so whether one is under way does not matter.
             "notified" | "deployed" if !undelivered.contains(id.as_str()) => {
-                return Some(Seen { started_at, standing: Standing::Finished, document: Document::Kept(document) });
+                return Some(Seen {
+                    started_at,
+                    standing: Standing::Finished,
+                    document: Document::Kept(document),
+                });
             }
             _ => {}
         }
         let mut document: Value = serde_json::from_str(document.get()).unwrap_or_default();
         let working = working(&dir);
-        let standing = if status == "failed" && working.is_none() { Standing::Failed } else { Standing::OnTheWay };
+        let standing = if status == "failed" && working.is_none() {
+            Standing::Failed
+        } else {
+            Standing::OnTheWay
+        };
         if standing == Standing::OnTheWay {
             document["status"] = "pending".into();
         }
         if let Some(error) = working {
             document["error"] = failure(&error);
         }
-        return Some(Seen { started_at, standing, document: Document::Made(document) });
+        return Some(Seen {
+            started_at,
+            standing,
+            document: Document::Made(document),
+        });
     }
     // No walk has ended yet.
     match files::read_json::<Run<IgnoredAny>>(&dir.join("run.json")) {
         Ok(Some(run)) => {
             let document = made(id, Some(&run), "pending", working(&dir).as_ref());
-            Some(Seen { started_at: run.started_at, standing: Standing::OnTheWay, document: Document::Made(document) })
+            Some(Seen {
+                started_at: run.started_at,
+                standing: Standing::OnTheWay,
+                document: Document::Made(document),
+            })
         }
         Ok(None) if working(&dir).is_some() => {
             let document = made(id, None, "pending", working(&dir).as_ref());
-            Some(Seen { started_at: 0, standing: Standing::OnTheWay, document: Document::Made(document) })
+            Some(Seen {
+                started_at: 0,
+                standing: Standing::OnTheWay,
+                document: Document::Made(document),
+            })
         }
         Ok(None) => None,
-        Err(error) => {
-            Some(Seen { started_at: 0, standing: Standing::Failed, document: Document::Made(made(id, None, "failed", Some(&error))) })
-        }
+        Err(error) => Some(Seen {
+            started_at: 0,
+            standing: Standing::Failed,
+            document: Document::Made(made(id, None, "failed", Some(&error))),
+        }),
     }
 }
 
@@ -207,17 +248,35 @@ pub fn table(seen: &[Seen]) -> String {
         let place = match (&gist.error, &gist.pages_url) {
             (Some(error), _) => format!("{}: {}", error.code, error.message),
             (None, Some(url)) => url.clone(),
-            (None, None) if seen.standing == Standing::OnTheWay => "interrupted; run the same command again".to_owned(),
+            (None, None) if seen.standing == Standing::OnTheWay => {
+                "interrupted; run the same command again".to_owned()
+            }
             (None, None) => String::new(),
         };
         let round = gist.round.map_or_else(String::new, |n| n.to_string());
-        let row = [gist.run.unwrap_or_default(), gist.task.unwrap_or_default(), round, gist.status.unwrap_or_default(), place];
+        let row = [
+            gist.run.unwrap_or_default(),
+            gist.task.unwrap_or_default(),
+            round,
+            gist.status.unwrap_or_default(),
+            place,
+        ];
         rows.push(row.map(|text| cell(&text)));
     }
-    let width = |n: usize| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let width = |n: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(n))
+            .map(|c| c.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..4).map(width).collect();
     let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  ")).collect::<String>();
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}  "))
+            .collect::<String>();
         format!("{cells}{}\n", row[4])
     };
     rows.iter().map(line).collect()
@@ -227,7 +286,11 @@ pub fn table(seen: &[Seen]) -> String {
 fn cell(text: &str) -> String {
     const MAX: usize = 120;
     let clean = plain(text);
-    if clean.chars().count() <= MAX { clean } else { clean.chars().take(MAX - 1).chain(['…']).collect() }
+    if clean.chars().count() <= MAX {
+        clean
+    } else {
+        clean.chars().take(MAX - 1).chain(['…']).collect()
+    }
 }
 
 #[cfg(test)]
@@ -239,8 +302,15 @@ mod tests {
         let id = RunId::of("a", "b", 1, "");
         let mut document = made(&id, None, "failed", None);
         document["task"] = "\u{1b}[2Jx\ny".into();
-        let text = table(&[Seen { started_at: 0, standing: Standing::Failed, document: Document::Made(document) }]);
+        let text = table(&[Seen {
+            started_at: 0,
+            standing: Standing::Failed,
+            document: Document::Made(document),
+        }]);
         assert_eq!(text.lines().count(), 2);
-        assert!(!text.contains('\u{1b}') && text.contains("[2Jx y"), "{text}");
+        assert!(
+            !text.contains('\u{1b}') && text.contains("[2Jx y"),
+            "{text}"
+        );
     }
 }

@@ -25,8 +25,13 @@ use crate::values::{FileSet, RelPath};
 /// Judges the app, or with `live` the deployed page, whether it was judged before or not.
 #[must_use]
 pub fn check(setup: &Setup, task: &Task, live: bool) -> (CheckDocument, Option<Error>) {
-    let mut document = CheckDocument { run: Some(task.id().to_string()), ..CheckDocument::default() };
-    let ended = part_of_the_way(setup, task, Goal::Check, |walk| walk.check_only(live, &mut document));
+    let mut document = CheckDocument {
+        run: Some(task.id().to_string()),
+        ..CheckDocument::default()
+    };
+    let ended = part_of_the_way(setup, task, Goal::Check, |walk| {
+        walk.check_only(live, &mut document)
+    });
     let (failure, error) = told(ended);
     document.error = failure;
     (document, error)
@@ -49,15 +54,29 @@ impl Walk<'_> {
             self.enter(Stage::Check);
             let report = self.judge(true)?;
             // A run that has gone on is not judged anew behind its back.
-            if self.journal.read::<Step<super::Push>>(step::PUSH)?.is_none() {
-                self.journal.write(step::CHECK, &Step { ms: 0, value: report.verdicts.clone() })?;
+            if self
+                .journal
+                .read::<Step<super::Push>>(step::PUSH)?
+                .is_none()
+            {
+                self.journal.write(
+                    step::CHECK,
+                    &Step {
+                        ms: 0,
+                        value: report.verdicts.clone(),
+                    },
+                )?;
             }
             report
         };
         self.done(&report.verdicts);
         document.checks = report.verdicts;
         document.page = report.page;
-        if self.setup.checks.mode == Mode::Off { Ok(()) } else { check::require(&document.checks, report.no_browser.as_deref()) }
+        if self.setup.checks.mode == Mode::Off {
+            Ok(())
+        } else {
+            check::require(&document.checks, report.no_browser.as_deref())
+        }
     }
 
     /// The verdicts on record, or new ones.
@@ -67,8 +86,14 @@ impl Walk<'_> {
         // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
         // verdict of its own.
         let unjudged = |v: &Verdict| v.kind != Kind::Manual && v.status == check::Status::Skipped;
-        let stands = |step: &Step<Vec<Verdict>>| mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged);
-        if self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?.is_some_and(|step| !stands(&step)) {
+        let stands = |step: &Step<Vec<Verdict>>| {
+            mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged)
+        };
+        if self
+            .journal
+            .read::<Step<Vec<Verdict>>>(step::CHECK)?
+            .is_some_and(|step| !stands(&step))
+        {
             self.journal.forget(&[step::CHECK])?;
         }
         let mut no_browser = None;
@@ -78,14 +103,25 @@ impl Walk<'_> {
             Ok(report.verdicts)
         })?;
         self.done(&step.value);
-        if mode == Mode::Require { check::require(&step.value, no_browser.as_deref()) } else { Ok(()) }
+        if mode == Mode::Require {
+            check::require(&step.value, no_browser.as_deref())
+        } else {
+            Ok(())
+        }
     }
 
     fn done(&self, verdicts: &[Verdict]) {
         let count = |status| verdicts.iter().filter(|v| v.status == status).count();
-        let mut text = format!("{} of {} checks passed", count(check::Status::Passed), verdicts.len());
-        for (status, word) in [(check::Status::Failed, "failed"), (check::Status::Unknown, "unknown"), (check::Status::Skipped, "skipped")]
-        {
+        let mut text = format!(
+            "{} of {} checks passed",
+            count(check::Status::Passed),
+            verdicts.len()
+        );
+        for (status, word) in [
+            (check::Status::Failed, "failed"),
+            (check::Status::Unknown, "unknown"),
+            (check::Status::Skipped, "skipped"),
+        ] {
             match count(status) {
                 0 => {}
                 // Writing to a String cannot fail.
@@ -102,23 +138,42 @@ impl Walk<'_> {
         if let Some((_, Some(base))) = &self.ground {
             let paths: Vec<&str> = base.files.iter().map(|f| f.path.as_str()).collect();
             let contents = base.read(world, &git_dir, &paths)?;
-            let parsed = paths.iter().zip(contents).filter_map(|(path, bytes)| Some((RelPath::parse(path).ok()?, bytes?)));
-            deployed = parsed.filter(|(path, _)| !draft.deleted.contains(path)).collect();
+            let parsed = paths
+                .iter()
+                .zip(contents)
+                .filter_map(|(path, bytes)| Some((RelPath::parse(path).ok()?, bytes?)));
+            deployed = parsed
+                .filter(|(path, _)| !draft.deleted.contains(path))
+                .collect();
         }
-        let mut all: BTreeMap<RelPath, &[u8]> = deployed.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
-        all.extend(draft.files.iter().map(|(path, bytes)| (path.clone(), *bytes)));
+        let mut all: BTreeMap<RelPath, &[u8]> = deployed
+            .iter()
+            .map(|(path, bytes)| (path.clone(), bytes.as_slice()))
+            .collect();
+        all.extend(
+            draft
+                .files
+                .iter()
+                .map(|(path, bytes)| (path.clone(), *bytes)),
+        );
         // What the tool adds after the model. Its README is not made yet: what a check says of that is left for later.
         let licence = generate::mit(&self.repo, self.run.started_at);
         let own_readme = all.keys().any(|p| p.as_str() == "README.md");
-        for (path, bytes) in [("LICENSE", licence.as_bytes()), (".nojekyll", b""), ("README.md", b"#")] {
+        for (path, bytes) in [
+            ("LICENSE", licence.as_bytes()),
+            (".nojekyll", b""),
+            ("README.md", b"#"),
+        ] {
             if let Ok(path) = RelPath::parse(path) {
                 all.entry(path).or_insert(bytes);
             }
         }
         let report = self.judge_files(&all, true)?;
-        let failed =
-            report.verdicts.iter().filter(|v| v.is_mendable() && (own_readme || v.kind != Kind::File || !v.check.contains("README")));
-        let mut findings: Vec<Finding> = failed.map(|v| Finding::grave(check::finding(v))).collect();
+        let failed = report.verdicts.iter().filter(|v| {
+            v.is_mendable() && (own_readme || v.kind != Kind::File || !v.check.contains("README"))
+        });
+        let mut findings: Vec<Finding> =
+            failed.map(|v| Finding::grave(check::finding(v))).collect();
         // Where the network is missing the page may be as good as can be; a model cannot put that right.
         if !findings.is_empty() || report.cut_off.is_none() {
             findings.extend(report.faults.iter().map(Finding::minor));
@@ -128,15 +183,29 @@ impl Walk<'_> {
         }
         let (passed, kept) = report.passed();
         // A picture of a page that holds a secret would carry it to the model; the commit will be stopped anyway.
-        let picture = report.desktop.filter(|_| scan::require_clean(&all, &[], &self.setup.scan).is_ok());
-        Ok(Judgement { findings, passed, kept, provisional: report.no_browser.is_some(), picture })
+        let picture = report
+            .desktop
+            .filter(|_| scan::require_clean(&all, &[], &self.setup.scan).is_ok());
+        Ok(Judgement {
+            findings,
+            passed,
+            kept,
+            provisional: report.no_browser.is_some(),
+            picture,
+        })
     }
 
     fn judge(&self, look: bool) -> Result<Report> {
-        let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
+        let app = self
+            .app
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
         let (world, git_dir) = (&self.setup.world, self.git_dir());
         let kept = preview::kept(world, app, &git_dir)?;
-        let mut all: BTreeMap<RelPath, &[u8]> = kept.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        let mut all: BTreeMap<RelPath, &[u8]> = kept
+            .iter()
+            .map(|(path, bytes)| (path.clone(), bytes.as_slice()))
+            .collect();
         all.extend(app.files(self.task)?);
         let report = self.judge_files(&all, look || self.setup.screenshot.is_some())?;
         self.keep(&report)?;
@@ -145,13 +214,27 @@ impl Walk<'_> {
 
     fn judge_files(&self, all: &BTreeMap<RelPath, &[u8]>, look: bool) -> Result<Report> {
         let world = &self.setup.world;
-        let url = self.setup.forge.address(world, &self.repo, self.goal >= Goal::Deploy && self.needs_address());
+        let url = self.setup.forge.address(
+            world,
+            &self.repo,
+            self.goal >= Goal::Deploy && self.needs_address(),
+        );
         let earlier = self.earlier_checks()?;
         let mut options = self.setup.checks.clone();
         // With little time left a short look is better than none.
-        options.timeout = options.timeout.min(world.clock.spare().max(Duration::from_secs(2)));
+        options.timeout = options
+            .timeout
+            .min(world.clock.spare().max(Duration::from_secs(2)));
         let no_browser = self.no_browser.borrow().clone();
-        let case = Case { task: self.task, earlier: &earlier, files: all, url: &url, look, live: false, no_browser };
+        let case = Case {
+            task: self.task,
+            earlier: &earlier,
+            files: all,
+            url: &url,
+            look,
+            live: false,
+            no_browser,
+        };
         let report = check::judge(world, &case, &options);
         if !report.started {
             self.no_browser.borrow_mut().clone_from(&report.no_browser);
@@ -160,7 +243,10 @@ impl Walk<'_> {
     }
 
     fn needs_address(&self) -> bool {
-        self.setup.checks.mode != Mode::Off && check::unjudged(self.task, false).iter().any(|v| v.kind == Kind::Js)
+        self.setup.checks.mode != Mode::Off
+            && check::unjudged(self.task, false)
+                .iter()
+                .any(|v| v.kind == Kind::Js)
     }
 
     /// Pictures and evidence, beside the journal; the desktop's where the user wants it.
@@ -168,22 +254,34 @@ impl Walk<'_> {
         let dir = self.journal.dir().join("check");
         if report.page.is_some() {
             files::make_dir(&dir)?;
-            let failed = report.verdicts.iter().filter(|v| v.is_mendable()).map(check::finding);
-            let lines: Vec<String> = failed.chain(report.faults.iter().chain(&report.attempts).cloned()).collect();
+            let failed = report
+                .verdicts
+                .iter()
+                .filter(|v| v.is_mendable())
+                .map(check::finding);
+            let lines: Vec<String> = failed
+                .chain(report.faults.iter().chain(&report.attempts).cloned())
+                .collect();
             files::write(&dir.join("findings.txt"), lines.join("\n").as_bytes())?;
         }
-        for (name, picture) in [("desktop.png", &report.desktop), ("phone.png", &report.phone)] {
+        for (name, picture) in [
+            ("desktop.png", &report.desktop),
+            ("phone.png", &report.phone),
+        ] {
             if let Some(picture) = picture {
                 files::write(&dir.join(name), picture)?;
             }
         }
         match (&self.setup.screenshot, &report.desktop) {
-            (Some(file), Some(picture)) => {
-                fs::write(file, picture).with_context(|| format!("--screenshot {}", file.display())).or_code(Code::Usage)
-            }
+            (Some(file), Some(picture)) => fs::write(file, picture)
+                .with_context(|| format!("--screenshot {}", file.display()))
+                .or_code(Code::Usage),
             (Some(file), None) => {
                 let why = report.no_browser.as_deref().unwrap_or("the page gave none");
-                self.setup.world.progress.warn(&format!("--screenshot {}: no picture was taken: {why}", file.display()));
+                self.setup.world.progress.warn(&format!(
+                    "--screenshot {}: no picture was taken: {why}",
+                    file.display()
+                ));
                 Ok(())
             }
             (None, _) => Ok(()),
@@ -194,35 +292,69 @@ impl Walk<'_> {
     fn earlier_checks(&self) -> Result<Vec<Earlier>> {
         let destination: Option<String> = self.journal.read(step::DESTINATION)?;
         let elsewhere = |round: &llm::Earlier| matches!((&round.destination, &destination), (Some(there), Some(here)) if there != here);
-        let rounds: Vec<llm::Earlier> = briefs::before(&self.setup.state, &self.task.email, &self.task.task, self.task.round)?;
+        let rounds: Vec<llm::Earlier> = briefs::before(
+            &self.setup.state,
+            &self.task.email,
+            &self.task.task,
+            self.task.round,
+        )?;
         let all = rounds.into_iter().filter(|round| !elsewhere(round));
-        let all = all.flat_map(|llm::Earlier { round, checks, .. }| checks.into_iter().map(move |check| Earlier { round, check }));
-        let mut known: BTreeSet<String> = self.task.checks.iter().map(|c| c.text().to_owned()).collect();
-        Ok(all.filter(|e| known.insert(e.check.text().to_owned())).collect())
+        let all = all.flat_map(|llm::Earlier { round, checks, .. }| {
+            checks
+                .into_iter()
+                .map(move |check| Earlier { round, check })
+        });
+        let mut known: BTreeSet<String> = self
+            .task
+            .checks
+            .iter()
+            .map(|c| c.text().to_owned())
+            .collect();
+        Ok(all
+            .filter(|e| known.insert(e.check.text().to_owned()))
+            .collect())
     }
 
     /// The deployed page, looked at once; what differs from the verdict before is told. Nobody waits for it: the evaluator
     /// knows already, and no failure here is one of the run.
     pub(super) fn check_live(&self) -> Result<()> {
-        let Some(mut step) = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? else { return Ok(()) };
-        let judged = |v: &Verdict| v.kind == Kind::Js && v.round.is_none() && !matches!(v.status, check::Status::Skipped);
-        let wanted = self.setup.checks.mode != Mode::Off && step.value.iter().any(|v| judged(v) && v.live.is_none());
+        let Some(mut step) = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? else {
+            return Ok(());
+        };
+        let judged = |v: &Verdict| {
+            v.kind == Kind::Js && v.round.is_none() && !matches!(v.status, check::Status::Skipped)
+        };
+        let wanted = self.setup.checks.mode != Mode::Off
+            && step.value.iter().any(|v| judged(v) && v.live.is_none());
         if !wanted || self.no_browser.borrow().is_some() {
             return Ok(());
         }
         let report = match self.live_report(false) {
             Ok(report) => report,
             Err(e) => {
-                self.setup.world.progress.warn(&format!("the live page was not looked at: {e}"));
+                self.setup
+                    .world
+                    .progress
+                    .warn(&format!("the live page was not looked at: {e}"));
                 return Ok(());
             }
         };
         for (verdict, live) in step.value.iter_mut().zip(&report.verdicts) {
-            if judged(verdict) && live.check == verdict.check && live.status != check::Status::Skipped {
+            if judged(verdict)
+                && live.check == verdict.check
+                && live.status != check::Status::Skipped
+            {
                 verdict.live = Some(live.status);
                 if verdict.status != live.status {
-                    let detail = live.detail.as_ref().map(|d| format!(" ({d})")).unwrap_or_default();
-                    let text = format!("on the live page a check came out otherwise: {}{detail}", verdict.check);
+                    let detail = live
+                        .detail
+                        .as_ref()
+                        .map(|d| format!(" ({d})"))
+                        .unwrap_or_default();
+                    let text = format!(
+                        "on the live page a check came out otherwise: {}{detail}",
+                        verdict.check
+                    );
                     self.setup.world.progress.warn(&text);
                 }
             }
@@ -231,27 +363,59 @@ impl Walk<'_> {
     }
 
     fn live_report(&self, look: bool) -> Result<Report> {
-        let deployment = self.journal.read::<Step<Deployment>>(step::DEPLOY)?.map(|s| s.value);
+        let deployment = self
+            .journal
+            .read::<Step<Deployment>>(step::DEPLOY)?
+            .map(|s| s.value);
         let Some(deployment) = deployment else {
-            return Err(
-                Error::new(Code::State, format!("nothing is known here of a page of run {}", self.task.id())).hint("llmdeploy deploy TASK")
-            );
+            return Err(Error::new(
+                Code::State,
+                format!("nothing is known here of a page of run {}", self.task.id()),
+            )
+            .hint("llmdeploy deploy TASK"));
         };
         let mut live = true;
         // A folder is no server: its files are answered as Pages would.
-        let folder = deployment.pages_url.strip_prefix("file://").map(crate::text::percent_decoded);
+        let folder = deployment
+            .pages_url
+            .strip_prefix("file://")
+            .map(crate::text::percent_decoded);
         let mut contents = FileSet::new();
         let mut url = deployment.pages_url.clone();
         if let Some(folder) = &folder {
             live = false;
-            url = self.setup.forge.address(&self.setup.world, &self.repo, false);
-            read_folder(Path::new(folder), "", &mut contents).with_context(|| format!("reading {folder}")).or_code(Code::State)?;
+            url = self
+                .setup
+                .forge
+                .address(&self.setup.world, &self.repo, false);
+            read_folder(Path::new(folder), "", &mut contents)
+                .with_context(|| format!("reading {folder}"))
+                .or_code(Code::State)?;
         }
-        let mut all: BTreeMap<RelPath, &[u8]> = contents.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        let mut all: BTreeMap<RelPath, &[u8]> = contents
+            .iter()
+            .map(|(path, bytes)| (path.clone(), bytes.as_slice()))
+            .collect();
         // Only who asks for all verdicts is given those that files decide.
-        let fetched = if folder.is_some() || !look { FileSet::new() } else { self.committed() };
-        all.extend(fetched.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())));
-        let case = Case { task: self.task, earlier: &[], files: &all, url: &url, look, live, no_browser: None };
+        let fetched = if folder.is_some() || !look {
+            FileSet::new()
+        } else {
+            self.committed()
+        };
+        all.extend(
+            fetched
+                .iter()
+                .map(|(path, bytes)| (path.clone(), bytes.as_slice())),
+        );
+        let case = Case {
+            task: self.task,
+            earlier: &[],
+            files: &all,
+            url: &url,
+            look,
+            live,
+            no_browser: None,
+        };
         let report = check::judge(&self.setup.world, &case, &self.setup.checks);
         if look {
             self.keep(&report)?;
@@ -262,13 +426,25 @@ impl Walk<'_> {
     /// What was committed, for the checks that files decide: the page itself need not serve LICENSE or a workflow. Nothing
     /// where it is not here any more.
     fn committed(&self) -> FileSet {
-        let Ok(Some(push)) = self.journal.read::<Step<super::Push>>(step::PUSH) else { return FileSet::new() };
+        let Ok(Some(push)) = self.journal.read::<Step<super::Push>>(step::PUSH) else {
+            return FileSet::new();
+        };
         let (world, git_dir) = (&self.setup.world, self.git_dir());
-        let Ok(tree) = world.git.tree(&git_dir, push.value.sha.as_str()) else { return FileSet::new() };
-        let entries = tree.into_iter().filter_map(|e| Some((RelPath::parse(&e.path).ok()?, e.blob)));
+        let Ok(tree) = world.git.tree(&git_dir, push.value.sha.as_str()) else {
+            return FileSet::new();
+        };
+        let entries = tree
+            .into_iter()
+            .filter_map(|e| Some((RelPath::parse(&e.path).ok()?, e.blob)));
         let (paths, blobs): (Vec<RelPath>, Vec<String>) = entries.unzip();
-        let contents = world.git.blobs(&git_dir, &blobs.iter().map(String::as_str).collect::<Vec<_>>());
-        paths.into_iter().zip(contents.unwrap_or_default()).collect()
+        let contents = world.git.blobs(
+            &git_dir,
+            &blobs.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        paths
+            .into_iter()
+            .zip(contents.unwrap_or_default())
+            .collect()
     }
 }
 

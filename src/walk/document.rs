@@ -68,7 +68,12 @@ pub struct Failure {
 impl Failure {
     #[must_use]
     pub fn of(error: &Error, stage: Option<Stage>) -> Self {
-        Self { stage, code: error.code, message: error.one_line(), hint: error.hint.clone() }
+        Self {
+            stage,
+            code: error.code,
+            message: error.one_line(),
+            hint: error.hint.clone(),
+        }
     }
 
     /// Of an error before the first stage.
@@ -116,6 +121,8 @@ pub struct ErrorDocument {
 impl ErrorDocument {
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        Self { error: Some(Failure::of(error, None)) }
+        Self {
+            error: Some(Failure::of(error, None)),
+        }
     }
 }

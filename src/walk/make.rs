@@ -43,16 +43,33 @@ impl Walk<'_> {
             self.enter(Stage::Deploy);
             let started = Instant::now();
             // A commit on record may have been made for an earlier state of the remote, so it is looked at again.
-            let fits = |base: &Option<Base>| base.as_ref().map(|b| &b.tip) == commit.parent.as_ref();
-            let known = self.ground.take().filter(|(_, base)| fits(base)).map(|(repository, _)| repository);
+            let fits =
+                |base: &Option<Base>| base.as_ref().map(|b| &b.tip) == commit.parent.as_ref();
+            let known = self
+                .ground
+                .take()
+                .filter(|(_, base)| fits(base))
+                .map(|(repository, _)| repository);
             self.setup.world.progress.detail("pushing");
-            match deploy::push(&self.setup.world, self.task, &self.target(&self.git_dir(), &self.description()), &commit, known)? {
+            match deploy::push(
+                &self.setup.world,
+                self.task,
+                &self.target(&self.git_dir(), &self.description()),
+                &commit,
+                known,
+            )? {
                 Outcome::Pushed(push) => return self.record_push(push, started).map(Some),
                 Outcome::Moved(repository, base) => self.start_over(repository, base)?,
             }
         }
-        Err(Error::new(Code::Busy, format!("others keep pushing to {}: the commit was made anew {REDO} times", self.repo))
-            .hint("run the same command again"))
+        Err(Error::new(
+            Code::Busy,
+            format!(
+                "others keep pushing to {}: the commit was made anew {REDO} times",
+                self.repo
+            ),
+        )
+        .hint("run the same command again"))
     }
 
     /// Looks at the remote before anything is made, where what is there matters for making it.
@@ -61,32 +78,69 @@ impl Walk<'_> {
         // again. One request where there is no repository yet.
         let costly = self.setup.adopt || self.setup.generate.model.is_some();
         let needed = self.task.round > 1 || costly && self.goal > Goal::Check;
-        if !needed || self.journal.read::<Step<generate::Record>>(step::GENERATE)?.is_some() {
+        if !needed
+            || self
+                .journal
+                .read::<Step<generate::Record>>(step::GENERATE)?
+                .is_some()
+        {
             return Ok(None);
         }
         self.enter(Stage::Generate);
-        self.setup.world.progress.detail("looking at what is on the remote");
+        self.setup
+            .world
+            .progress
+            .detail("looking at what is on the remote");
         let (git_dir, description) = (self.git_dir(), self.description());
-        let found = deploy::look(&self.setup.world, self.task, &self.target(&git_dir, &description))?;
-        let Some(deploy::Found { repository, base, push }) = found else { return Ok(None) };
+        let found = deploy::look(
+            &self.setup.world,
+            self.task,
+            &self.target(&git_dir, &description),
+        )?;
+        let Some(deploy::Found {
+            repository,
+            base,
+            push,
+        }) = found
+        else {
+            return Ok(None);
+        };
         self.ground = Some((repository, base));
         Ok(push)
     }
 
     /// The branch has moved. The template is rendered on the new ground; files that cost something are kept as they are.
     fn start_over(&mut self, repository: Repository, base: Option<Base>) -> Result<()> {
-        self.setup.world.progress.detail("the branch has moved; committing on top of it");
+        self.setup
+            .world
+            .progress
+            .detail("the branch has moved; committing on top of it");
         self.journal.forget(&[step::COMMIT, step::CHECK])?;
         match self.app.take() {
             Some(app) if app.record.generator.kind != generate::Kind::Template => {
                 let git_dir = self.git_dir();
                 let base = base.as_ref().map(|b| (b, git_dir.as_path()));
-                let brief =
-                    Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: Path::new(""), earlier: &[], judge: None };
+                let brief = Brief {
+                    repo: &self.repo,
+                    started_at: self.run.started_at,
+                    base,
+                    calls: Path::new(""),
+                    earlier: &[],
+                    judge: None,
+                };
                 let app = generate::onto(&self.setup.world, self.task, &app, &brief)?;
-                let ms = self.journal.read::<Step<generate::Record>>(step::GENERATE)?.map_or(0, |s| s.ms);
+                let ms = self
+                    .journal
+                    .read::<Step<generate::Record>>(step::GENERATE)?
+                    .map_or(0, |s| s.ms);
                 self.journal.store_files(&app.stored)?;
-                self.journal.write(step::GENERATE, &Step { ms, value: &app.record })?;
+                self.journal.write(
+                    step::GENERATE,
+                    &Step {
+                        ms,
+                        value: &app.record,
+                    },
+                )?;
                 self.journal.keep_files(&app.record.stored)?;
             }
             _ => self.journal.forget(&[step::GENERATE])?,
@@ -97,11 +151,14 @@ impl Walk<'_> {
 
     pub(super) fn generate(&mut self) -> Result<()> {
         self.enter(Stage::Generate);
-        let mut record = self.journal.read::<Step<generate::Record>>(step::GENERATE)?;
+        let mut record = self
+            .journal
+            .read::<Step<generate::Record>>(step::GENERATE)?;
         if let (Some(known), Some(dir)) = (&record, &self.setup.generate.site)
             && !generate::same_site(&known.value, dir)?
         {
-            self.journal.forget(&[step::COMMIT, step::CHECK, step::GENERATE])?;
+            self.journal
+                .forget(&[step::COMMIT, step::CHECK, step::GENERATE])?;
             record = None;
         }
         let app = if let Some(Step { value: record, .. }) = record {
@@ -109,14 +166,29 @@ impl Walk<'_> {
             App { record, stored }
         } else {
             let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
-            let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
+            let base = self
+                .ground
+                .as_ref()
+                .and_then(|(_, base)| base.as_ref())
+                .map(|base| (base, git_dir.as_path()));
             let (calls, earlier) = (self.calls(), self.earlier()?);
             let judge = |draft: &Draft<'_>| self.judge_draft(draft);
             // A recording is the same with and without a browser, so what one sees is no part of it.
-            let taped = setup.generate.model.as_ref().is_some_and(|m| m.record.is_some() || m.replay.is_some());
+            let taped = setup
+                .generate
+                .model
+                .as_ref()
+                .is_some_and(|m| m.record.is_some() || m.replay.is_some());
             let off = taped || setup.checks.mode == checks::Mode::Off;
             let judge: Option<&Judge<'_>> = if off { None } else { Some(&judge) };
-            let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge };
+            let brief = Brief {
+                repo: &self.repo,
+                started_at: self.run.started_at,
+                base,
+                calls: &calls,
+                earlier: &earlier,
+                judge,
+            };
             let mut made = None;
             self.journal.step(step::GENERATE, || {
                 let app = generate::app(&setup.world, task, &setup.generate, &brief)?;
@@ -128,7 +200,10 @@ impl Walk<'_> {
             made.ok_or_else(|| Error::new(Code::Internal, "the record was there after all"))?
         };
         let by = app.record.generator.name();
-        self.setup.world.progress.done(Stage::Generate, &format!("{} files, by {by}", app.record.files.len()));
+        self.setup.world.progress.done(
+            Stage::Generate,
+            &format!("{} files, by {by}", app.record.files.len()),
+        );
         self.app = Some(app);
         Ok(())
     }
@@ -141,13 +216,23 @@ impl Walk<'_> {
     fn earlier(&self) -> Result<Vec<Earlier>> {
         let (state, task) = (&self.setup.state, self.task);
         let brief = head(&task.brief, KEPT_BRIEF).to_owned();
-        let this = Earlier { round: task.round, brief, checks: task.checks.clone(), destination: self.journal.read(step::DESTINATION)? };
+        let this = Earlier {
+            round: task.round,
+            brief,
+            checks: task.checks.clone(),
+            destination: self.journal.read(step::DESTINATION)?,
+        };
         briefs::keep(state, &task.email, &task.task, task.round, &this)?;
         self.rounds_before()
     }
 
     fn rounds_before(&self) -> Result<Vec<Earlier>> {
-        briefs::before(&self.setup.state, &self.task.email, &self.task.task, self.task.round)
+        briefs::before(
+            &self.setup.state,
+            &self.task.email,
+            &self.task.task,
+            self.task.round,
+        )
     }
 
     /// What a language model would be asked first, with what is on the remote now.
@@ -155,21 +240,44 @@ impl Walk<'_> {
         let git_dir = self.git_dir();
         if self.task.round > 1 {
             let description = self.description();
-            let found = deploy::look(&self.setup.world, self.task, &self.target(&git_dir, &description))?;
+            let found = deploy::look(
+                &self.setup.world,
+                self.task,
+                &self.target(&git_dir, &description),
+            )?;
             self.ground = found.map(|found| (found.repository, found.base));
         }
-        let base = self.ground.as_ref().and_then(|(_, base)| base.as_ref()).map(|base| (base, git_dir.as_path()));
+        let base = self
+            .ground
+            .as_ref()
+            .and_then(|(_, base)| base.as_ref())
+            .map(|base| (base, git_dir.as_path()));
         let (calls, earlier) = (self.calls(), self.rounds_before()?);
-        let brief = Brief { repo: &self.repo, started_at: self.run.started_at, base, calls: &calls, earlier: &earlier, judge: None };
+        let brief = Brief {
+            repo: &self.repo,
+            started_at: self.run.started_at,
+            base,
+            calls: &calls,
+            earlier: &earlier,
+            judge: None,
+        };
         generate::prompt(&self.setup.world, self.task, &self.setup.generate, &brief)
     }
 
     fn commit(&mut self) -> Result<Commit> {
         self.enter(Stage::Commit);
-        let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
-        let (setup, task, git_dir, description) = (self.setup, self.task, self.git_dir(), self.description());
+        let app = self
+            .app
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
+        let (setup, task, git_dir, description) =
+            (self.setup, self.task, self.git_dir(), self.description());
         let lost = |commit: &Step<Commit>| !setup.world.git.has(&git_dir, &commit.value.sha);
-        if self.journal.read::<Step<Commit>>(step::COMMIT)?.is_some_and(|c| lost(&c)) {
+        if self
+            .journal
+            .read::<Step<Commit>>(step::COMMIT)?
+            .is_some_and(|c| lost(&c))
+        {
             self.journal.forget(&[step::COMMIT])?;
         }
         let step = self.journal.step(step::COMMIT, || {
@@ -193,7 +301,10 @@ impl Walk<'_> {
             };
             commit::make(&setup.world, task, app, &setup.scan, &place)
         })?;
-        setup.world.progress.done(Stage::Commit, step.value.sha.as_str());
+        setup
+            .world
+            .progress
+            .done(Stage::Commit, step.value.sha.as_str());
         Ok(step.value)
     }
 
@@ -209,13 +320,21 @@ impl Walk<'_> {
 
     /// `--site` with other files than were pushed would silently be ignored.
     pub(super) fn require_pushed_site(&self) -> Result<()> {
-        let (Some(dir), Some(record)) = (&self.setup.generate.site, self.journal.read::<Step<generate::Record>>(step::GENERATE)?) else {
+        let (Some(dir), Some(record)) = (
+            &self.setup.generate.site,
+            self.journal
+                .read::<Step<generate::Record>>(step::GENERATE)?,
+        ) else {
             return Ok(());
         };
         if generate::same_site(&record.value, dir)? {
             return Ok(());
         }
-        let message = format!("--site {}: this run was pushed with other files", dir.display());
-        Err(Error::new(Code::InvalidTask, message).hint("publish these with --fresh, or as a new round"))
+        let message = format!(
+            "--site {}: this run was pushed with other files",
+            dir.display()
+        );
+        Err(Error::new(Code::InvalidTask, message)
+            .hint("publish these with --fresh, or as a new round"))
     }
 }

@@ -106,7 +106,12 @@ struct Walk<'a> {
 
 /// Walks up to a live page, and with [`Goal::Notify`] tells the evaluator. `begun` is called when the run is ours.
 #[must_use]
-pub fn run(setup: &Setup, task: &Task, goal: Goal, begun: &dyn Fn()) -> (RunDocument, Option<Error>) {
+pub fn run(
+    setup: &Setup,
+    task: &Task,
+    goal: Goal,
+    begun: &dyn Fn(),
+) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
     match Walk::begin(setup, task, goal) {
         Ok(mut walk) => {
@@ -125,12 +130,21 @@ pub fn run(setup: &Setup, task: &Task, goal: Goal, begun: &dyn Fn()) -> (RunDocu
 /// The walk up to the local commit.
 #[must_use]
 pub fn commit(setup: &Setup, task: &Task) -> (CommitDocument, Option<Error>) {
-    let mut document = CommitDocument { run: Some(task.id().to_string()), ..CommitDocument::default() };
+    let mut document = CommitDocument {
+        run: Some(task.id().to_string()),
+        ..CommitDocument::default()
+    };
     let ended = part_of_the_way(setup, task, Goal::Commit, |walk| {
         walk.go()?;
         document.git_dir = Some(walk.journal.git_dir().display().to_string());
-        let pushed = walk.journal.read::<Step<Push>>(step::PUSH)?.map(|p| p.value.sha);
-        let made = walk.journal.read::<Step<Commit>>(step::COMMIT)?.map(|c| c.value.sha);
+        let pushed = walk
+            .journal
+            .read::<Step<Push>>(step::PUSH)?
+            .map(|p| p.value.sha);
+        let made = walk
+            .journal
+            .read::<Step<Commit>>(step::COMMIT)?
+            .map(|c| c.value.sha);
         document.commit_sha = pushed.or(made).map(String::from);
         Ok(())
     });
@@ -159,8 +173,15 @@ fn told(ended: Result<(), (Stage, Error)>) -> (Option<Failure>, Option<Error>) {
 
 /// Makes the app and writes it to `dir`, `./<repository>` by default.
 #[must_use]
-pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocument, Option<Error>) {
-    let mut document = GenerateDocument { run: Some(task.id().to_string()), ..GenerateDocument::default() };
+pub fn generate(
+    setup: &Setup,
+    task: &Task,
+    dir: Option<&Path>,
+) -> (GenerateDocument, Option<Error>) {
+    let mut document = GenerateDocument {
+        run: Some(task.id().to_string()),
+        ..GenerateDocument::default()
+    };
     let ended = part_of_the_way(setup, task, Goal::Generate, |walk| {
         walk.go()?;
         walk.preview(dir, &mut document)
@@ -175,7 +196,9 @@ pub fn generate(setup: &Setup, task: &Task, dir: Option<&Path>) -> (GenerateDocu
 /// # Errors
 /// As the walk up to the generator.
 pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
-    let scratch = tempfile::tempdir().context("making a temporary folder").or_code(Code::State)?;
+    let scratch = tempfile::tempdir()
+        .context("making a temporary folder")
+        .or_code(Code::State)?;
     Walk::begin_in(scratch.path(), setup, task, Goal::Generate)?.prompt()
 }
 
@@ -183,11 +206,20 @@ pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
 #[must_use]
 pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
-    let begun = if setup.state.join("runs").join(task.id().as_str()).join("run.json").is_file() {
+    let begun = if setup
+        .state
+        .join("runs")
+        .join(task.id().as_str())
+        .join("run.json")
+        .is_file()
+    {
         Walk::begin(setup, task, Goal::Notify)
     } else {
-        Err(Error::new(Code::State, format!("nothing is known here of run {}", task.id()))
-            .hint("llmdeploy run TASK; or give its result: llmdeploy notify TASK --result FILE"))
+        Err(Error::new(
+            Code::State,
+            format!("nothing is known here of run {}", task.id()),
+        )
+        .hint("llmdeploy run TASK; or give its result: llmdeploy notify TASK --result FILE"))
     };
     match begun {
         Ok(mut walk) => {
@@ -206,18 +238,39 @@ pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) 
 ///
 /// # Errors
 /// `usage` for a result that is not one of this task, `notify_pending`.
-pub fn notify_result(setup: &Setup, task: &Task, payload: &Payload, receipt: &mut Receipt) -> Result<()> {
-    let same = payload.email == task.email && payload.task == task.task && payload.round == task.round && payload.nonce == task.nonce;
+pub fn notify_result(
+    setup: &Setup,
+    task: &Task,
+    payload: &Payload,
+    receipt: &mut Receipt,
+) -> Result<()> {
+    let same = payload.email == task.email
+        && payload.task == task.task
+        && payload.round == task.round
+        && payload.nonce == task.nonce;
     if !same {
         let message = "--result: email, task, round and nonce are not those of the task";
-        return Err(Error::new(Code::Usage, message).hint("give the result that `run` printed for this very task"));
+        return Err(Error::new(Code::Usage, message)
+            .hint("give the result that `run` printed for this very task"));
     }
     let Some(url) = &task.evaluation_url else {
-        return Err(Error::new(Code::Usage, "the task has no evaluation_url: there is nobody to notify"));
+        return Err(Error::new(
+            Code::Usage,
+            "the task has no evaluation_url: there is nobody to notify",
+        ));
     };
     setup.world.progress.begin(Stage::Notify);
-    let sent = notify::send(&setup.world, url, payload, &setup.admission, setup.notify_for.unwrap_or_default(), receipt);
-    sent.map_err(|e| e.hint("run the same command again when the evaluator is back; nothing of it is kept here"))?;
+    let sent = notify::send(
+        &setup.world,
+        url,
+        payload,
+        &setup.admission,
+        setup.notify_for.unwrap_or_default(),
+        receipt,
+    );
+    sent.map_err(|e| {
+        e.hint("run the same command again when the evaluator is back; nothing of it is kept here")
+    })?;
     setup.world.progress.done(Stage::Notify, "accepted");
     Ok(())
 }
@@ -229,7 +282,10 @@ impl<'a> Walk<'a> {
 
     /// Keeps its records below `state`.
     fn begin_in(state: &Path, setup: &'a Setup, task: &'a Task, goal: Goal) -> Result<Self> {
-        let repo = setup.repo.clone().unwrap_or_else(|| name::repository(&task.task));
+        let repo = setup
+            .repo
+            .clone()
+            .unwrap_or_else(|| name::repository(&task.task));
         let new = Run {
             email: task.email.clone(),
             task: task.task.clone(),
@@ -245,13 +301,33 @@ impl<'a> Walk<'a> {
             if fields.is_empty() {
                 return Ok(());
             }
-            let message = format!("this run (same email, task, round and nonce) is known with other content: {}", fields.join(", "));
-            Err(Error::new(Code::InvalidTask, message).hint("give a new task another nonce or round, or replace the old one with --fresh"))
+            let message = format!(
+                "this run (same email, task, round and nonce) is known with other content: {}",
+                fields.join(", ")
+            );
+            Err(Error::new(Code::InvalidTask, message).hint(
+                "give a new task another nonce or round, or replace the old one with --fresh",
+            ))
         };
-        let Opened { journal, run, known } = Journal::open(state, &task.id(), new, setup.fresh, differs)?;
+        let Opened {
+            journal,
+            run,
+            known,
+        } = Journal::open(state, &task.id(), new, setup.fresh, differs)?;
         let no_browser = RefCell::new(None);
-        let mut walk =
-            Self { setup, task, goal, journal, run, repo, app: None, ground: None, resumed_from: None, stage: Stage::Task, no_browser };
+        let mut walk = Self {
+            setup,
+            task,
+            goal,
+            journal,
+            run,
+            repo,
+            app: None,
+            ground: None,
+            resumed_from: None,
+            stage: Stage::Task,
+            no_browser,
+        };
         if known {
             outcome::reopen(&walk.journal)?;
             walk.resumed_from = walk.first_open_stage()?;
@@ -264,17 +340,25 @@ impl<'a> Walk<'a> {
 
     /// Makes the result of a walk, and keeps it for `status`.
     fn close(&self, document: &mut RunDocument, error: Option<Error>) -> Option<Error> {
-        let unreadable = outcome::fill(&self.journal, || checks::unjudged(self.task, false), document).err();
+        let unreadable = outcome::fill(
+            &self.journal,
+            || checks::unjudged(self.task, false),
+            document,
+        )
+        .err();
         let error = unreadable.or(error);
         document.resumed_from = self.resumed_from;
         conclude(document, error.as_ref(), self.stage);
-        let unkept = outcome::keep(&self.journal, self.run.started_at, document).and_then(|()| self.let_go_of_refused(error.as_ref()));
+        let unkept = outcome::keep(&self.journal, self.run.started_at, document)
+            .and_then(|()| self.let_go_of_refused(error.as_ref()));
         error.or(unkept.err())
     }
 
     /// A task that was refused and never pushed must not stand in the way of the right one under the same four values.
     fn let_go_of_refused(&self, error: Option<&Error>) -> Result<()> {
-        if error.is_some_and(|e| e.code == Code::InvalidTask) && self.journal.read::<Step<Push>>(step::PUSH)?.is_none() {
+        if error.is_some_and(|e| e.code == Code::InvalidTask)
+            && self.journal.read::<Step<Push>>(step::PUSH)?.is_none()
+        {
             return self.journal.forget(&["run"]);
         }
         Ok(())
@@ -283,7 +367,12 @@ impl<'a> Walk<'a> {
     /// Keeps for `status` what became of a walk that did not mean to go to the end. Its own error comes before one of keeping it.
     fn note(&self, result: Result<()>) -> Result<()> {
         let mut document = identity(self.task);
-        let noted = outcome::fill(&self.journal, || checks::unjudged(self.task, false), &mut document).and_then(|()| {
+        let noted = outcome::fill(
+            &self.journal,
+            || checks::unjudged(self.task, false),
+            &mut document,
+        )
+        .and_then(|()| {
             conclude(&mut document, result.as_ref().err(), self.stage);
             outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
             self.let_go_of_refused(result.as_ref().err())
@@ -323,10 +412,21 @@ impl<'a> Walk<'a> {
     /// The evaluator may have been told, but a run is over only when its page has been seen.
     fn require_live(&mut self) -> Result<()> {
         match self.journal.read::<Step<Deployment>>(step::DEPLOY)? {
-            Some(Step { value: Deployment { live: false, reason, .. }, .. }) => {
+            Some(Step {
+                value:
+                    Deployment {
+                        live: false,
+                        reason,
+                        ..
+                    },
+                ..
+            }) => {
                 self.stage = Stage::Deploy;
-                Err(Error::new(Code::PagesPending, format!("the page is not live yet: {}", reason.unwrap_or_default()))
-                    .hint("llmdeploy run TASK again; it only waits for the page"))
+                Err(Error::new(
+                    Code::PagesPending,
+                    format!("the page is not live yet: {}", reason.unwrap_or_default()),
+                )
+                .hint("llmdeploy run TASK again; it only waits for the page"))
             }
             _ => Ok(()),
         }
@@ -338,8 +438,11 @@ impl<'a> Walk<'a> {
         match self.journal.read::<String>(step::DESTINATION)? {
             Some(known) if known == destination => return Ok(()),
             Some(_) => {
-                self.journal.forget(&[step::NOTIFY, step::DEPLOY, step::PUSH, step::COMMIT])?;
-                let record = self.journal.read::<Step<generate::Record>>(step::GENERATE)?;
+                self.journal
+                    .forget(&[step::NOTIFY, step::DEPLOY, step::PUSH, step::COMMIT])?;
+                let record = self
+                    .journal
+                    .read::<Step<generate::Record>>(step::GENERATE)?;
                 if record.is_some_and(|r| r.value.base.is_some()) {
                     self.journal.forget(&[step::CHECK, step::GENERATE])?;
                 }
@@ -351,14 +454,28 @@ impl<'a> Walk<'a> {
     }
 
     fn preview(&mut self, dir: Option<&Path>, document: &mut GenerateDocument) -> Result<()> {
-        let app = self.app.as_ref().ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
+        let app = self
+            .app
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
         let default = PathBuf::from(format!("./{}", self.repo));
         let dir = dir.unwrap_or(&default);
-        preview::write(&self.setup.world, &self.setup.state, dir, app, self.task, &self.git_dir())?;
+        preview::write(
+            &self.setup.world,
+            &self.setup.state,
+            dir,
+            app,
+            self.task,
+            &self.git_dir(),
+        )?;
         document.dir = Some(dir.display().to_string());
         document.files.clone_from(&app.record.files);
         document.generator = Some(app.record.generator.clone());
-        document.checks = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?.map(|s| s.value).unwrap_or_default();
+        document.checks = self
+            .journal
+            .read::<Step<Vec<Verdict>>>(step::CHECK)?
+            .map(|s| s.value)
+            .unwrap_or_default();
         Ok(())
     }
 
@@ -377,13 +494,23 @@ impl<'a> Walk<'a> {
 
     fn target<'b>(&'b self, git_dir: &'b Path, description: &'b str) -> Target<'b> {
         let Setup { forge, adopt, .. } = self.setup;
-        Target { forge: forge.as_ref(), name: &self.repo, description, adopt: *adopt, fresh: self.run.fresh > 0, git_dir }
+        Target {
+            forge: forge.as_ref(),
+            name: &self.repo,
+            description,
+            adopt: *adopt,
+            fresh: self.run.fresh > 0,
+            git_dir,
+        }
     }
 
     /// The first stage without a record, where an earlier process got past the first; the last if nothing is open.
     fn first_open_stage(&self) -> Result<Option<Stage>> {
         let have = |name: &str| self.journal.dir().join(format!("{name}.json")).is_file();
-        let live = self.journal.read::<Step<Deployment>>(step::DEPLOY)?.is_some_and(|d| d.value.live);
+        let live = self
+            .journal
+            .read::<Step<Deployment>>(step::DEPLOY)?
+            .is_some_and(|d| d.value.live);
         Ok(match () {
             () if !have(step::GENERATE) && !have(step::PUSH) => None,
             () if have(step::PUSH) && !live => Some(Stage::Deploy),

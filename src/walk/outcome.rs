@@ -42,7 +42,11 @@ fn of(email: &str, task: &str, round: u64, nonce: &str, id: &RunId) -> RunDocume
 
 /// Puts into the document what is on record. `checks`: what to say of them where nothing is, for which
 /// all have to be read.
-pub fn fill(journal: &Journal, checks: impl FnOnce() -> Vec<Verdict>, document: &mut RunDocument) -> Result<()> {
+pub fn fill(
+    journal: &Journal,
+    checks: impl FnOnce() -> Vec<Verdict>,
+    document: &mut RunDocument,
+) -> Result<()> {
     let generate = journal.read::<Step<generate::Record>>(step::GENERATE)?;
     let check = journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
     let commit = journal.read::<Step<Commit>>(step::COMMIT)?;
@@ -53,11 +57,16 @@ pub fn fill(journal: &Journal, checks: impl FnOnce() -> Vec<Verdict>, document: 
         generate: generate.as_ref().map(|s| s.ms),
         check: check.as_ref().map(|s| s.ms),
         commit: commit.as_ref().map(|s| s.ms),
-        deploy: push.as_ref().map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
+        deploy: push
+            .as_ref()
+            .map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
         notify: receipt.as_ref().map(|s| s.ms),
     };
     document.checks = check.map_or_else(checks, |s| s.value);
-    let ours = commit.as_ref().zip(push.as_ref()).is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
+    let ours = commit
+        .as_ref()
+        .zip(push.as_ref())
+        .is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
     document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
         Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),
         _ => generate.map(|s| s.value.generator),
@@ -67,7 +76,11 @@ pub fn fill(journal: &Journal, checks: impl FnOnce() -> Vec<Verdict>, document: 
         document.commit_sha = Some(push.sha.into());
     }
     if let Some(Step { value, .. }) = deployment {
-        document.pages = Some(if value.live { Pages::Live } else { Pages::Pending });
+        document.pages = Some(if value.live {
+            Pages::Live
+        } else {
+            Pages::Pending
+        });
         document.pages_url = Some(value.pages_url);
     }
     document.notification = receipt.map(|s| s.value);
@@ -89,7 +102,10 @@ pub fn payload<C>(run: &Run<C>, push: Push, deployment: Deployment) -> Payload {
 
 /// How it ended.
 pub fn conclude(document: &mut RunDocument, error: Option<&Error>, stage: Stage) {
-    let notified = document.notification.as_ref().is_some_and(|n| n.delivered_at.is_some());
+    let notified = document
+        .notification
+        .as_ref()
+        .is_some_and(|n| n.delivered_at.is_some());
     document.status = match error {
         Some(e) if e.code.is_pending() => Status::Pending,
         Some(_) => Status::Failed,
@@ -101,12 +117,26 @@ pub fn conclude(document: &mut RunDocument, error: Option<&Error>, stage: Stage)
 
 /// Keeps the document for `status`.
 pub fn keep(journal: &Journal, started_at: u64, document: &RunDocument) -> Result<()> {
-    summary::write(journal.dir(), &Summary { started_at, ended_at: unix_now(), document })
+    summary::write(
+        journal.dir(),
+        &Summary {
+            started_at,
+            ended_at: unix_now(),
+            document,
+        },
+    )
 }
 
 /// As [`keep`], for a walk that was to end before the page: the run is on its way, unless an earlier walk has finished it.
-pub fn keep_unfinished(journal: &Journal, started_at: u64, mut document: RunDocument) -> Result<()> {
-    if matches!(known_status(journal).as_deref(), Some("notified" | "deployed")) {
+pub fn keep_unfinished(
+    journal: &Journal,
+    started_at: u64,
+    mut document: RunDocument,
+) -> Result<()> {
+    if matches!(
+        known_status(journal).as_deref(),
+        Some("notified" | "deployed")
+    ) {
         return Ok(());
     }
     if document.error.is_none() {

@@ -62,47 +62,99 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
     let mut accounts: BTreeMap<usize, Account> = BTreeMap::new();
     let mut hosts: BTreeMap<String, VecDeque<Errand>> = BTreeMap::new();
     for (place, id) in outbox::pending(&errands.state)?.into_iter().enumerate() {
-        match files::read_json::<Run<IgnoredAny>>(&errands.state.join("runs").join(id.as_str()).join("run.json")) {
+        match files::read_json::<Run<IgnoredAny>>(
+            &errands
+                .state
+                .join("runs")
+                .join(id.as_str())
+                .join("run.json"),
+        ) {
             Ok(Some(run)) => {
                 // Whether it is a URL is looked at again, with the run in hand.
-                let host = run.evaluation_url.as_deref().and_then(|u| Url::parse(u).ok()).map_or_else(String::new, |u| u.authority);
+                let host = run
+                    .evaluation_url
+                    .as_deref()
+                    .and_then(|u| Url::parse(u).ok())
+                    .map_or_else(String::new, |u| u.authority);
                 let identity = outcome::identity_on_record(&run, &id);
-                hosts.entry(host).or_default().push_back(Errand { place, id, identity });
+                hosts.entry(host).or_default().push_back(Errand {
+                    place,
+                    id,
+                    identity,
+                });
             }
             Ok(None) => {
-                errands.world.progress.warn(&format!("nothing is known here of run {id} any more: its notification is dropped"));
+                errands.world.progress.warn(&format!(
+                    "nothing is known here of run {id} any more: its notification is dropped"
+                ));
                 outbox::remove(&errands.state, &id)?;
             }
             Err(error) => {
-                let document = RunDocument { run: Some(id.to_string()), ..RunDocument::default() };
+                let document = RunDocument {
+                    run: Some(id.to_string()),
+                    ..RunDocument::default()
+                };
                 accounts.insert(place, account(document, Some(error)));
             }
         }
     }
-    let (queue, done) = (Mutex::new(hosts.into_values().collect::<VecDeque<_>>()), Mutex::new(accounts));
+    let (queue, done) = (
+        Mutex::new(hosts.into_values().collect::<VecDeque<_>>()),
+        Mutex::new(accounts),
+    );
     std::thread::scope(|scope| {
         for _ in 0..HOSTS.min(queue.lock().unwrap_or_else(PoisonError::into_inner).len()) {
             scope.spawn(|| {
                 loop {
-                    let Some(host) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
+                    let Some(host) = queue
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .pop_front()
+                    else {
+                        return;
+                    };
                     let served = serve(errands, host, until);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).extend(served);
+                    done.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend(served);
                 }
             });
         }
     });
     let accounts = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let left = accounts.values().filter(|a| a.document.notification.as_ref().is_none_or(|n| n.delivered_at.is_none())).count();
+    let left = accounts
+        .values()
+        .filter(|a| {
+            a.document
+                .notification
+                .as_ref()
+                .is_none_or(|n| n.delivered_at.is_none())
+        })
+        .count();
     let error = (left > 0).then(|| {
-        let first = accounts.values().find_map(|a| a.error.as_ref()).map(Error::one_line).unwrap_or_default();
-        Error::new(Code::NotifyPending, format!("{left} of {} notifications are not delivered yet: {first}", accounts.len()))
-            .hint("run the same command again later, e.g. from cron")
+        let first = accounts
+            .values()
+            .find_map(|a| a.error.as_ref())
+            .map(Error::one_line)
+            .unwrap_or_default();
+        Error::new(
+            Code::NotifyPending,
+            format!(
+                "{left} of {} notifications are not delivered yet: {first}",
+                accounts.len()
+            ),
+        )
+        .hint("run the same command again later, e.g. from cron")
     });
     Ok((accounts.into_values().map(|a| a.document).collect(), error))
 }
 
 /// All that one host is to be told: each once, then again those that it did not take, with growing pauses.
-fn serve(errands: &Errands, mut queue: VecDeque<Errand>, until: Instant) -> BTreeMap<usize, Account> {
+fn serve(
+    errands: &Errands,
+    mut queue: VecDeque<Errand>,
+    until: Instant,
+) -> BTreeMap<usize, Account> {
     let mut done = BTreeMap::new();
     let mut not_before: Option<Instant> = None;
     let mut rounds = 0;
@@ -110,9 +162,11 @@ fn serve(errands: &Errands, mut queue: VecDeque<Errand>, until: Instant) -> BTre
         let mut left = VecDeque::new();
         while let Some(errand) = queue.pop_front() {
             // The first is tried in any case: with a window of nothing, each host is asked once.
-            let time_is_up = not_before.is_some_and(|at| at > until) || Instant::now() > until && !done.is_empty();
+            let time_is_up = not_before.is_some_and(|at| at > until)
+                || Instant::now() > until && !done.is_empty();
             if time_is_up {
-                done.entry(errand.place).or_insert_with(|| account(errand.identity.clone(), Some(not_yet(not_before))));
+                done.entry(errand.place)
+                    .or_insert_with(|| account(errand.identity.clone(), Some(not_yet(not_before))));
                 left.push_back(errand);
                 continue;
             }
@@ -135,7 +189,9 @@ fn serve(errands: &Errands, mut queue: VecDeque<Errand>, until: Instant) -> BTre
 }
 
 fn remaining(not_before: Option<Instant>) -> Duration {
-    not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+    not_before.map_or(Duration::ZERO, |at| {
+        at.saturating_duration_since(Instant::now())
+    })
 }
 
 fn not_yet(not_before: Option<Instant>) -> Error {
@@ -160,7 +216,11 @@ fn attempt(errands: &Errands, errand: &Errand) -> (Account, Again) {
             (account(document, error), Again::No)
         }
         Ok(Tried::Refused { why, wait }) => {
-            let error = Error { code: Code::NotifyPending, source: why, hint: Some("run the same command again later".to_owned()) };
+            let error = Error {
+                code: Code::NotifyPending,
+                source: why,
+                hint: Some("run the same command again later".to_owned()),
+            };
             (account(document, Some(error)), Again::In(wait))
         }
         Err(error) => (account(document, Some(error)), Again::No),
@@ -169,8 +229,10 @@ fn attempt(errands: &Errands, errand: &Errand) -> (Account, Again) {
 
 /// The evaluator knows, but the run is not over: its page was not live when it was looked at last.
 fn page_pending(document: &RunDocument) -> Option<Error> {
-    matches!(document.pages, Some(Pages::Pending))
-        .then(|| Error::new(Code::PagesPending, "the page is not live yet").hint("llmdeploy run TASK waits for it"))
+    matches!(document.pages, Some(Pages::Pending)).then(|| {
+        Error::new(Code::PagesPending, "the page is not live yet")
+            .hint("llmdeploy run TASK waits for it")
+    })
 }
 
 fn account(mut document: RunDocument, error: Option<Error>) -> Account {
@@ -180,25 +242,65 @@ fn account(mut document: RunDocument, error: Option<Error>) -> Account {
 
 /// One attempt, on record before the run is let go.
 fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<Tried> {
-    let unfinished = || Error::new(Code::State, "this run has no page yet to tell of").hint("llmdeploy run TASK");
+    let unfinished = || {
+        Error::new(Code::State, "this run has no page yet to tell of").hint("llmdeploy run TASK")
+    };
     let journal = Journal::take(&errands.state, id)?.ok_or_else(unfinished)?;
-    let run = journal.read::<Run<IgnoredAny>>("run")?.ok_or_else(unfinished)?;
+    let run = journal
+        .read::<Run<IgnoredAny>>("run")?
+        .ok_or_else(unfinished)?;
     outcome::fill(&journal, Vec::new, document)?;
-    let push = journal.read::<Step<Push>>(step::PUSH)?.ok_or_else(unfinished)?.value;
-    let deployment = journal.read::<Step<Deployment>>(step::DEPLOY)?.ok_or_else(unfinished)?.value;
-    let Step { ms, value: mut receipt } = journal.read::<Step<Receipt>>(step::NOTIFY)?.unwrap_or(Step { ms: 0, value: Receipt::default() });
+    let push = journal
+        .read::<Step<Push>>(step::PUSH)?
+        .ok_or_else(unfinished)?
+        .value;
+    let deployment = journal
+        .read::<Step<Deployment>>(step::DEPLOY)?
+        .ok_or_else(unfinished)?
+        .value;
+    let Step {
+        ms,
+        value: mut receipt,
+    } = journal
+        .read::<Step<Receipt>>(step::NOTIFY)?
+        .unwrap_or(Step {
+            ms: 0,
+            value: Receipt::default(),
+        });
     let mut tried = Tried::Accepted;
     if receipt.delivered_at.is_none() {
-        let url = run.evaluation_url.as_deref().and_then(|u| Url::parse(u).ok()).ok_or_else(unfinished)?;
+        let url = run
+            .evaluation_url
+            .as_deref()
+            .and_then(|u| Url::parse(u).ok())
+            .ok_or_else(unfinished)?;
         if !errands.admission.allows(&url) {
-            return Err(Error::new(Code::Config, format!("the host {} is not in LLMDEPLOY_NOTIFY_HOSTS", url.authority))
-                .hint("add it there if it is to be told"));
+            return Err(Error::new(
+                Code::Config,
+                format!(
+                    "the host {} is not in LLMDEPLOY_NOTIFY_HOSTS",
+                    url.authority
+                ),
+            )
+            .hint("add it there if it is to be told"));
         }
         let started = Instant::now();
         let payload = outcome::payload(&run, push, deployment);
-        tried = notify::attempt(&errands.world, &url, &payload, &errands.admission, &mut receipt)?;
+        tried = notify::attempt(
+            &errands.world,
+            &url,
+            &payload,
+            &errands.admission,
+            &mut receipt,
+        )?;
         let ms = ms + u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        journal.write(step::NOTIFY, &Step { ms, value: receipt.clone() })?;
+        journal.write(
+            step::NOTIFY,
+            &Step {
+                ms,
+                value: receipt.clone(),
+            },
+        )?;
         document.timings_ms.notify = Some(ms);
         document.notification = Some(receipt);
     }
@@ -207,7 +309,9 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
             outbox::remove(&errands.state, id)?;
             page_pending(document)
         }
-        Tried::Refused { why, .. } => Some(Error::new(Code::NotifyPending, format!("{why:#}")).hint("llmdeploy notify --retry")),
+        Tried::Refused { why, .. } => Some(
+            Error::new(Code::NotifyPending, format!("{why:#}")).hint("llmdeploy notify --retry"),
+        ),
     };
     outcome::conclude(document, error.as_ref(), Stage::Notify);
     outcome::keep(&journal, run.started_at, document)?;

@@ -73,7 +73,12 @@ struct Stand {
 
 impl Stand {
     fn new(point: Point) -> Stand {
-        let stand = Stand { bench: Bench::new(), point, group: Arc::default(), requests: Arc::default() };
+        let stand = Stand {
+            bench: Bench::new(),
+            point,
+            group: Arc::default(),
+            requests: Arc::default(),
+        };
         if point.forge.has_model() {
             let answer = || turn(|asked: &Asked| asked.files(&[("index.html", PAGE)]));
             script(&stand.bench, (0..3).map(|_| answer()).collect());
@@ -95,13 +100,22 @@ impl Stand {
         let file = self.bench.write_task(&format!("task-{round}.json"), &task);
         let mut command = self.bench.command(["run".as_ref(), file.as_os_str()]);
         if self.point.forge.is_local() {
-            command.env_remove("GH_TOKEN").arg("--local").arg(self.bench.path("sites"));
+            command
+                .env_remove("GH_TOKEN")
+                .arg("--local")
+                .arg(self.bench.path("sites"));
         }
         if self.point.forge.has_model() {
-            command.env("OPENAI_BASE_URL", world.llm_url()).env("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER);
+            command
+                .env("OPENAI_BASE_URL", world.llm_url())
+                .env("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER);
         }
         if watched {
-            let path = std::env::join_paths([self.bench.path("bin"), real_git().parent().unwrap().to_owned()]).unwrap();
+            let path = std::env::join_paths([
+                self.bench.path("bin"),
+                real_git().parent().unwrap().to_owned(),
+            ])
+            .unwrap();
             command.env("PATH", path);
         }
         command
@@ -112,8 +126,15 @@ impl Stand {
         self.arm();
         let mut command = self.command(self.point.round, true);
         let started = Instant::now();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
-        self.group.store(i32::try_from(child.id()).unwrap(), Ordering::SeqCst);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        self.group
+            .store(i32::try_from(child.id()).unwrap(), Ordering::SeqCst);
         if let Moment::At(after) = self.point.moment {
             wait_until(&mut child, started + after);
             kill(&self.group);
@@ -132,28 +153,44 @@ impl Stand {
             Moment::At(_) | Moment::Never => (None, 0, 0),
         };
         self.arm_git(git_before, git_after);
-        for service in [Service::Api, Service::Git, Service::Pages, Service::Eval, Service::Llm] {
+        for service in [
+            Service::Api,
+            Service::Git,
+            Service::Pages,
+            Service::Eval,
+            Service::Llm,
+        ] {
             let (requests, group) = (Arc::clone(&self.requests), Arc::clone(&self.group));
-            self.bench.world.before(Match::service(service), usize::MAX, move |world: &Handle| {
-                let n = requests.fetch_add(1, Ordering::SeqCst) + 1;
-                if kill_at == Some((n, true)) {
-                    // Dead before it has any effect: the double forgets it, too.
-                    world.fault(Fault::once(Match::service(service), Kind::Reset));
-                    kill(&group);
-                }
-            });
+            self.bench.world.before(
+                Match::service(service),
+                usize::MAX,
+                move |world: &Handle| {
+                    let n = requests.fetch_add(1, Ordering::SeqCst) + 1;
+                    if kill_at == Some((n, true)) {
+                        // Dead before it has any effect: the double forgets it, too.
+                        world.fault(Fault::once(Match::service(service), Kind::Reset));
+                        kill(&group);
+                    }
+                },
+            );
             let (requests, group) = (Arc::clone(&self.requests), Arc::clone(&self.group));
-            self.bench.world.after(Match::service(service), usize::MAX, move |_: &Handle| {
-                if kill_at == Some((requests.load(Ordering::SeqCst), false)) {
-                    kill(&group);
-                }
-            });
+            self.bench
+                .world
+                .after(Match::service(service), usize::MAX, move |_: &Handle| {
+                    if kill_at == Some((requests.load(Ordering::SeqCst), false)) {
+                        kill(&group);
+                    }
+                });
         }
     }
 
     /// A `git` that counts its calls and ends the process group at one of them.
     fn arm_git(&self, before: usize, after: usize) {
-        let (bin, count, git) = (self.bench.path("bin"), self.bench.path("git-calls"), real_git());
+        let (bin, count, git) = (
+            self.bench.path("bin"),
+            self.bench.path("git-calls"),
+            real_git(),
+        );
         std::fs::create_dir_all(&bin).unwrap();
         let script = format!(
             "#!/bin/sh\necho >>'{count}'\nn=0\nwhile read -r _; do n=$((n+1)); done <'{count}'\n\
@@ -169,8 +206,14 @@ impl Stand {
 
     /// Whether the app is on record, or pushed: then no model may be asked again.
     fn is_made(&self) -> bool {
-        let runs = std::fs::read_dir(self.bench.state().join("runs")).into_iter().flatten().flatten();
-        let on_record = runs.map(|run| run.path().join("generate.json")).filter(|file| file.is_file()).count() as u64;
+        let runs = std::fs::read_dir(self.bench.state().join("runs"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let on_record = runs
+            .map(|run| run.path().join("generate.json"))
+            .filter(|file| file.is_file())
+            .count() as u64;
         let pushed = if self.point.forge.is_local() {
             local_commits(&self.bench.path("sites/demo-site.git")).len() as u64
         } else {
@@ -180,7 +223,10 @@ impl Stand {
     }
 
     fn git_calls(&self) -> usize {
-        std::fs::read_to_string(self.bench.path("git-calls")).unwrap_or_default().lines().count()
+        std::fs::read_to_string(self.bench.path("git-calls"))
+            .unwrap_or_default()
+            .lines()
+            .count()
     }
 
     /// What must hold however it went.
@@ -193,26 +239,48 @@ impl Stand {
         let result = ran.json();
         let sha = result["commit_sha"].as_str().unwrap_or_default().to_owned();
         let (repositories, commits) = match point.forge {
-            Forge::GitHub | Forge::Model => (bench.world.repos(), bench.world.commits("octo-dev", "demo-site")),
-            Forge::Local | Forge::LocalModel => {
-                (local_repositories(&bench.path("sites")), local_commits(&bench.path("sites/demo-site.git")))
-            }
+            Forge::GitHub | Forge::Model => (
+                bench.world.repos(),
+                bench.world.commits("octo-dev", "demo-site"),
+            ),
+            Forge::Local | Forge::LocalModel => (
+                local_repositories(&bench.path("sites")),
+                local_commits(&bench.path("sites/demo-site.git")),
+            ),
         };
-        if repositories.len() != 1 || commits.len() as u64 != point.round || commits.first() != Some(&sha) {
-            return fail(format!("{repositories:?}, commits {commits:?}, reported {sha}"));
+        if repositories.len() != 1
+            || commits.len() as u64 != point.round
+            || commits.first() != Some(&sha)
+        {
+            return fail(format!(
+                "{repositories:?}, commits {commits:?}, reported {sha}"
+            ));
         }
         if point.forge.is_local() {
-            let csv = std::fs::read_to_string(bench.path("sites/demo-site/data.csv")).unwrap_or_default();
+            let csv =
+                std::fs::read_to_string(bench.path("sites/demo-site/data.csv")).unwrap_or_default();
             if !csv.contains(&format!("a,{}\n", point.round)) {
                 return fail(format!("the page is not this round's: {csv:?}"));
             }
         }
-        let told: Vec<Value> = bench.world.notifications().into_iter().filter(|n| n["round"] == point.round).collect();
-        if !(1..=2).contains(&told.len()) || told.iter().any(|n| *n != told[0]) || told[0]["commit_sha"] != sha.as_str() {
+        let told: Vec<Value> = bench
+            .world
+            .notifications()
+            .into_iter()
+            .filter(|n| n["round"] == point.round)
+            .collect();
+        if !(1..=2).contains(&told.len())
+            || told.iter().any(|n| *n != told[0])
+            || told[0]["commit_sha"] != sha.as_str()
+        {
             return fail(format!("told {told:?}"));
         }
         let unexpected = bench.world.unexpected();
-        if unexpected.is_empty() { Ok(()) } else { fail(format!("unexpected: {unexpected:?}")) }
+        if unexpected.is_empty() {
+            Ok(())
+        } else {
+            fail(format!("unexpected: {unexpected:?}"))
+        }
     }
 }
 
@@ -236,48 +304,80 @@ fn wait_until(child: &mut Child, end: Instant) {
 
 fn real_git() -> std::path::PathBuf {
     let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path).map(|d| d.join("git")).find(|p| p.is_file()).expect("git is on PATH")
+    std::env::split_paths(&path)
+        .map(|d| d.join("git"))
+        .find(|p| p.is_file())
+        .expect("git is on PATH")
 }
 
 fn local_repositories(sites: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(sites).into_iter().flatten().flatten();
-    let folders = entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "git"));
+    let folders = entries
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "git"));
     folders.map(|p| p.display().to_string()).collect()
 }
 
 fn local_commits(repository: &Path) -> Vec<String> {
     let mut git = Command::new(real_git());
-    let output = git.arg("--git-dir").arg(repository).args(["rev-list", "refs/heads/main"]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).lines().map(ToOwned::to_owned).collect()
+    let output = git
+        .arg("--git-dir")
+        .arg(repository)
+        .args(["rev-list", "refs/heads/main"])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// Only our process dies; the git that it started goes on pushing, while the next process is at it already.
 fn outlived(round: u64, state_lost: bool) {
-    let stand = Stand::new(Point { forge: Forge::GitHub, round, moment: Moment::Never, state_lost });
+    let stand = Stand::new(Point {
+        forge: Forge::GitHub,
+        round,
+        moment: Moment::Never,
+        state_lost,
+    });
     let child = Arc::new(AtomicI32::new(0));
     let process = Arc::clone(&child);
     let met = Arc::new(AtomicUsize::new(0));
     let heard = Arc::clone(&met);
     // The push of the first process has an effect only after the second one was heard of.
-    stand.bench.world.before(Match::push(), 1, move |world: &Handle| {
-        let pid = Pid::from_raw(process.load(Ordering::SeqCst)).unwrap();
-        let before = world.log().len();
-        rustix::process::kill_process(pid, Signal::KILL).unwrap();
-        let patience = Instant::now() + Duration::from_secs(10);
-        while world.log().len() < before + 2 && Instant::now() < patience {
-            std::thread::yield_now();
-        }
-        heard.store(world.log().len() - before, Ordering::SeqCst);
-    });
-    let mut first = stand.command(round, false).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    stand
+        .bench
+        .world
+        .before(Match::push(), 1, move |world: &Handle| {
+            let pid = Pid::from_raw(process.load(Ordering::SeqCst)).unwrap();
+            let before = world.log().len();
+            rustix::process::kill_process(pid, Signal::KILL).unwrap();
+            let patience = Instant::now() + Duration::from_secs(10);
+            while world.log().len() < before + 2 && Instant::now() < patience {
+                std::thread::yield_now();
+            }
+            heard.store(world.log().len() - before, Ordering::SeqCst);
+        });
+    let mut first = stand
+        .command(round, false)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     child.store(i32::try_from(first.id()).unwrap(), Ordering::SeqCst);
     assert!(first.wait().unwrap().code().is_none(), "it was not killed");
     if state_lost {
         let _ = std::fs::remove_dir_all(stand.bench.state());
     }
     let ran = finish(stand.command(round, false));
-    assert!(met.load(Ordering::SeqCst) >= 2, "the two did not meet: {ran:?}");
-    stand.verify(&ran).unwrap_or_else(|why| panic!("round {round}, state lost: {state_lost}: {why}"));
+    assert!(
+        met.load(Ordering::SeqCst) >= 2,
+        "the two did not meet: {ran:?}"
+    );
+    stand
+        .verify(&ran)
+        .unwrap_or_else(|why| panic!("round {round}, state lost: {state_lost}: {why}"));
 }
 
 #[test]
@@ -300,16 +400,26 @@ fn try_point(point: Point) -> Result<bool, String> {
     let ran = finish(stand.command(point.round, false));
     let asked_again = stand.bench.world.count(&Match::llm()) - asked;
     if asked_again > usize::from(!is_made) {
-        return Err(format!("{point:?}: the model was asked {asked_again} times more\n  {ran:?}"));
+        return Err(format!(
+            "{point:?}: the model was asked {asked_again} times more\n  {ran:?}"
+        ));
     }
-    stand.verify(&ran).map(|()| killed).map_err(|why| format!("{point:?}: {why}"))
+    stand
+        .verify(&ran)
+        .map(|()| killed)
+        .map_err(|why| format!("{point:?}: {why}"))
 }
 
 /// Every moment of one walk: what it takes undisturbed tells how many there are.
 fn moments(forge: Forge, round: u64) -> Vec<Moment> {
     /// Time slices of one walk.
     const SLICES: u32 = 8;
-    let stand = Stand::new(Point { forge, round, moment: Moment::Never, state_lost: false });
+    let stand = Stand::new(Point {
+        forge,
+        round,
+        moment: Moment::Never,
+        state_lost: false,
+    });
     let (killed, took) = stand.walk();
     assert!(!killed);
     let mut moments = Vec::new();
@@ -317,7 +427,11 @@ fn moments(forge: Forge, round: u64) -> Vec<Moment> {
         moments.extend([Moment::BeforeRequest(n), Moment::AfterRequest(n)]);
     }
     // Where a model makes the app, git does what it does without one.
-    for n in 1..=if forge.has_model() { 0 } else { stand.git_calls() } {
+    for n in 1..=if forge.has_model() {
+        0
+    } else {
+        stand.git_calls()
+    } {
         moments.extend([Moment::BeforeGit(n), Moment::AfterGit(n)]);
     }
     moments.extend((0..SLICES).map(|n| Moment::At(took * (2 * n + 1) / (2 * SLICES))));
@@ -326,17 +440,32 @@ fn moments(forge: Forge, round: u64) -> Vec<Moment> {
 
 fn matrix(forge: Forge, round: u64) {
     let moments = moments(forge, round);
-    let points = moments.iter().flat_map(|&moment| [false, true].map(|state_lost| Point { forge, round, moment, state_lost }));
+    let points = moments.iter().flat_map(|&moment| {
+        [false, true].map(|state_lost| Point {
+            forge,
+            round,
+            moment,
+            state_lost,
+        })
+    });
     let queue = Mutex::new(crate::run::share(points.collect::<Vec<_>>()));
-    let (tried, killed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (tried, killed, failed) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        Mutex::new(Vec::new()),
+    );
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 loop {
-                    let Some(point) = queue.lock().unwrap().pop() else { return };
+                    let Some(point) = queue.lock().unwrap().pop() else {
+                        return;
+                    };
                     tried.fetch_add(1, Ordering::SeqCst);
                     match try_point(point) {
-                        Ok(was_killed) => drop(killed.fetch_add(usize::from(was_killed), Ordering::SeqCst)),
+                        Ok(was_killed) => {
+                            drop(killed.fetch_add(usize::from(was_killed), Ordering::SeqCst))
+                        }
                         Err(why) => failed.lock().unwrap().push(why),
                     }
                 }
@@ -344,7 +473,12 @@ fn matrix(forge: Forge, round: u64) {
         }
     });
     let failed = failed.into_inner().unwrap();
-    println!("{forge:?}, round {round}: {} points tried, {} killed, {} wrong", tried.into_inner(), killed.into_inner(), failed.len());
+    println!(
+        "{forge:?}, round {round}: {} points tried, {} killed, {} wrong",
+        tried.into_inner(),
+        killed.into_inner(),
+        failed.len()
+    );
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 

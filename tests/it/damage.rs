@@ -8,11 +8,19 @@ use serde_json::{Value, json};
 use crate::run::{Bench, Ran};
 
 fn folder(bench: &Bench) -> PathBuf {
-    fs::read_dir(bench.state().join("runs")).unwrap().next().unwrap().unwrap().path()
+    fs::read_dir(bench.state().join("runs"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
 }
 
 fn once(bench: &Bench, result: &Value) {
-    assert_eq!(bench.world.commits("octo-dev", "demo-site"), [result["commit_sha"].as_str().unwrap()]);
+    assert_eq!(
+        bench.world.commits("octo-dev", "demo-site"),
+        [result["commit_sha"].as_str().unwrap()]
+    );
     assert_eq!(bench.world.repos().len(), 1);
     assert_eq!(bench.world.unexpected(), Vec::<String>::new());
 }
@@ -21,12 +29,21 @@ fn once(bench: &Bench, result: &Value) {
 fn ends_well_or_says_how(bench: &Bench, task: &Value, what: &str, ran: Ran) {
     if ran.status != 0 {
         let document = ran.fails(1, "state");
-        let (message, hint) = (document["error"]["message"].as_str().unwrap(), document["error"]["hint"].as_str().unwrap_or_default());
-        assert!(message.contains(&bench.state().display().to_string()), "{what}: {message}");
+        let (message, hint) = (
+            document["error"]["message"].as_str().unwrap(),
+            document["error"]["hint"].as_str().unwrap_or_default(),
+        );
+        assert!(
+            message.contains(&bench.state().display().to_string()),
+            "{what}: {message}"
+        );
         let ran = if hint.contains("--fresh") {
             bench.go("run", task, &["--fresh"])
         } else {
-            assert!(hint.contains(&format!("remove {}", folder(bench).display())), "{what}: {hint}");
+            assert!(
+                hint.contains(&format!("remove {}", folder(bench).display())),
+                "{what}: {hint}"
+            );
             fs::remove_dir_all(folder(bench)).unwrap();
             bench.go("run", task, &[])
         };
@@ -45,10 +62,17 @@ const DAMAGES: [Damage; 5] = [
     ("empty", |_| Vec::new()),
     ("half", |bytes| bytes[..bytes.len() / 2].to_vec()),
     ("zeros", |bytes| vec![0; bytes.len()]),
-    ("older", |bytes| String::from_utf8_lossy(bytes).replacen("\"version\":1", "\"version\":0", 1).into_bytes()),
+    ("older", |bytes| {
+        String::from_utf8_lossy(bytes)
+            .replacen("\"version\":1", "\"version\":0", 1)
+            .into_bytes()
+    }),
     // A digit somewhere in the value, as one who knows better would do it.
     ("edited", |bytes| {
-        let at = bytes.iter().rposition(u8::is_ascii_digit).unwrap_or(bytes.len() - 3);
+        let at = bytes
+            .iter()
+            .rposition(u8::is_ascii_digit)
+            .unwrap_or(bytes.len() - 3);
         let mut bytes = bytes.to_vec();
         bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
         bytes
@@ -62,8 +86,15 @@ fn damaged_records_of_a_finished_run() {
         let bench = Bench::new();
         let task = bench.task(json!({}));
         bench.go("run", &task, &[]).exits(0);
-        let names: Vec<_> = fs::read_dir(folder(&bench)).unwrap().map(|e| e.unwrap().file_name()).collect();
-        for name in names.iter().filter_map(|n| n.to_str()).filter(|n| n.contains(".json")) {
+        let names: Vec<_> = fs::read_dir(folder(&bench))
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        for name in names
+            .iter()
+            .filter_map(|n| n.to_str())
+            .filter(|n| n.contains(".json"))
+        {
             let file = folder(&bench).join(name);
             // Removed with the folder by an earlier turn, and not needed since.
             let Ok(good) = fs::read(&file) else { continue };
@@ -80,7 +111,15 @@ fn damaged_records_of_a_finished_run() {
 #[test]
 fn damaged_records_of_a_run_on_its_way() {
     for (what, damage) in DAMAGES {
-        for name in ["run.json", "destination.json", "generate.json", "check.json", "commit.json", "app", "repo.git/HEAD"] {
+        for name in [
+            "run.json",
+            "destination.json",
+            "generate.json",
+            "check.json",
+            "commit.json",
+            "app",
+            "repo.git/HEAD",
+        ] {
             let bench = Bench::new();
             let task = bench.task(json!({}));
             bench.go("commit", &task, &[]).exits(0);
@@ -112,13 +151,22 @@ fn the_state_is_lost_and_the_brief_is_another() {
 
         let other = bench.task(json!({"brief": "Something else altogether."}));
         let document = bench.go("run", &other, options).fails(2, "invalid_task");
-        assert!(document["error"]["message"].as_str().unwrap().contains("brief"), "{document}");
+        assert!(
+            document["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("brief"),
+            "{document}"
+        );
 
         // The refused one does not stand in the way of the right one.
         let result = bench.go("run", &task, options).exits(0).json();
         assert_eq!(result["commit_sha"], sha);
 
-        let fresh = bench.go("run", &other, &[options, &["--fresh"]].concat()).exits(0).json();
+        let fresh = bench
+            .go("run", &other, &[options, &["--fresh"]].concat())
+            .exits(0)
+            .json();
         assert_ne!(fresh["commit_sha"], sha);
         if !local {
             assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 2);
@@ -129,14 +177,27 @@ fn the_state_is_lost_and_the_brief_is_another() {
 #[test]
 fn in_round_2_without_state_round_1_is_read_from_the_remote() {
     let bench = Bench::new();
-    bench.go("run", &bench.task(json!({"attachments": [{"name": "one.txt", "url": "data:,one"}]})), &[]).exits(0);
+    bench
+        .go(
+            "run",
+            &bench.task(json!({"attachments": [{"name": "one.txt", "url": "data:,one"}]})),
+            &[],
+        )
+        .exits(0);
     fs::remove_dir_all(bench.state()).unwrap();
     let two = bench.task(json!({"round": 2, "nonce": "n-2", "attachments": [{"name": "two.txt", "url": "data:,two"}]}));
     let result = bench.go("run", &two, &[]).exits(0).json();
     fs::remove_dir_all(bench.state()).unwrap();
     let again = bench.go("run", &two, &[]).exits(0).json();
-    assert_eq!((&again["commit_sha"], &again["resumed_from"]), (&result["commit_sha"], &json!("deploy")));
+    assert_eq!(
+        (&again["commit_sha"], &again["resumed_from"]),
+        (&result["commit_sha"], &json!("deploy"))
+    );
     assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 2);
     let files = bench.world.files("octo-dev", "demo-site");
-    assert!(files.contains_key("assets/one.txt") && files.contains_key("assets/two.txt"), "{:?}", files.keys());
+    assert!(
+        files.contains_key("assets/one.txt") && files.contains_key("assets/two.txt"),
+        "{:?}",
+        files.keys()
+    );
 }

@@ -16,10 +16,16 @@ fn status(bench: &Bench, args: &[&str]) -> Ran {
 
 /// A run whose notification nobody has taken.
 fn pending(bench: &Bench, task: &str, evaluator: &str) -> Value {
-    bench.world.configure(|s| s.eval_default = EvalAnswer::status(500));
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::status(500));
     let task = bench.task(json!({"task": task, "evaluation_url": evaluator}));
-    let result = bench.go("run", &task, &["--notify-for", "0"]).fails(75, "notify_pending");
-    bench.world.configure(|s| s.eval_default = EvalAnswer::status(200));
+    let result = bench
+        .go("run", &task, &["--notify-for", "0"])
+        .fails(75, "notify_pending");
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::status(200));
     result
 }
 
@@ -29,51 +35,123 @@ fn status_of_one_and_of_all() {
     assert_eq!(status(&bench, &[]).exits(0).json(), json!([]));
     let task = bench.task(json!({}));
     let file = bench.write_task("task.json", &task).display().to_string();
-    assert_eq!(status(&bench, &[&file]).exits(1).json()["error"]["code"], "state");
+    assert_eq!(
+        status(&bench, &[&file]).exits(1).json()["error"]["code"],
+        "state"
+    );
 
     let result = bench.go("run", &task, &[]).exits(0);
-    assert_eq!(status(&bench, &[&file]).exits(0).json(), result.json(), "status says what was printed");
+    assert_eq!(
+        status(&bench, &[&file]).exits(0).json(),
+        result.json(),
+        "status says what was printed"
+    );
     let email = task["email"].as_str().unwrap();
-    let by_key = status(&bench, &["--email", email, "--task", "demo-site", "--nonce", "n-1"]).exits(0);
+    let by_key = status(
+        &bench,
+        &["--email", email, "--task", "demo-site", "--nonce", "n-1"],
+    )
+    .exits(0);
     assert_eq!(by_key.json(), result.json());
-    status(&bench, &["--email", email, "--task", "demo-site", "--nonce", "n-1", "--round", "2"]).exits(1);
+    status(
+        &bench,
+        &[
+            "--email",
+            email,
+            "--task",
+            "demo-site",
+            "--nonce",
+            "n-1",
+            "--round",
+            "2",
+        ],
+    )
+    .exits(1);
 
     let late = pending(&bench, "late", &bench.world.eval_url());
     let all = status(&bench, &[]).exits(75).json();
     // Both may have begun in the same second.
-    let of = |all: &Value, run: &Value| all.as_array().unwrap().iter().find(|r| r["run"] == *run).unwrap().clone();
-    assert_eq!((all.as_array().unwrap().len(), of(&all, &late["run"])), (2, late));
+    let of = |all: &Value, run: &Value| {
+        all.as_array()
+            .unwrap()
+            .iter()
+            .find(|r| r["run"] == *run)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (all.as_array().unwrap().len(), of(&all, &late["run"])),
+        (2, late)
+    );
 
     bench.world.configure(|s| s.push_protection = true);
-    let failed = bench.go("run", &bench.task(json!({"task": "refused"})), &[]).fails(1, "push_rejected");
+    let failed = bench
+        .go("run", &bench.task(json!({"task": "refused"})), &[])
+        .fails(1, "push_rejected");
     let all = status(&bench, &[]).exits(1).json();
     assert_eq!(of(&all, &failed["run"]), failed);
 
     let page = bench.path("dashboard.html");
-    bench.run(["status", "--html", &page.display().to_string()]).exits(1);
+    bench
+        .run(["status", "--html", &page.display().to_string()])
+        .exits(1);
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("1 finished") && page.contains("1 on the way") && page.contains("1 failed"), "{page}");
-    assert!(page.contains(result.json()["pages_url"].as_str().unwrap()), "{page}");
+    assert!(
+        page.contains("1 finished") && page.contains("1 on the way") && page.contains("1 failed"),
+        "{page}"
+    );
+    assert!(
+        page.contains(result.json()["pages_url"].as_str().unwrap()),
+        "{page}"
+    );
 }
 
 #[test]
 fn status_of_a_run_that_is_killed_or_under_way() {
     let bench = Bench::new();
-    let file = bench.write_task("task.json", &bench.task(json!({}))).display().to_string();
+    let file = bench
+        .write_task("task.json", &bench.task(json!({})))
+        .display()
+        .to_string();
     let (reached, was_reached) = mpsc::channel();
-    bench.world.before(Match::create(), 1, move |_: &Handle| reached.send(()).unwrap());
-    bench.world.fault(Fault::once(Match::create(), Kind::Delay(Duration::from_secs(2))));
-    let mut child = bench.command(["run", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    bench.world.before(Match::create(), 1, move |_: &Handle| {
+        reached.send(()).unwrap()
+    });
+    bench.world.fault(Fault::once(
+        Match::create(),
+        Kind::Delay(Duration::from_secs(2)),
+    ));
+    let mut child = bench
+        .command(["run", &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     was_reached.recv_timeout(Duration::from_secs(20)).unwrap();
     let seen = status(&bench, &[&file]).exits(75).json();
-    assert_eq!((&seen["status"], &seen["error"]["code"]), (&json!("pending"), &json!("busy")));
-    assert!(seen["error"]["message"].as_str().unwrap().contains(&child.id().to_string()), "{seen}");
+    assert_eq!(
+        (&seen["status"], &seen["error"]["code"]),
+        (&json!("pending"), &json!("busy"))
+    );
+    assert!(
+        seen["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains(&child.id().to_string()),
+        "{seen}"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     let seen = status(&bench, &[&file]).exits(75).json();
-    assert_eq!((&seen["status"], &seen["error"], &seen["task"]), (&json!("pending"), &Value::Null, &json!("demo-site")));
+    assert_eq!(
+        (&seen["status"], &seen["error"], &seen["task"]),
+        (&json!("pending"), &Value::Null, &json!("demo-site"))
+    );
     let result = bench.run(["run", &file]).exits(0).json();
-    assert_eq!(seen.as_object().unwrap().keys().collect::<Vec<_>>(), result.as_object().unwrap().keys().collect::<Vec<_>>());
+    assert_eq!(
+        seen.as_object().unwrap().keys().collect::<Vec<_>>(),
+        result.as_object().unwrap().keys().collect::<Vec<_>>()
+    );
     assert_eq!(status(&bench, &[&file]).exits(0).json(), result);
 }
 
@@ -82,20 +160,41 @@ fn retry_delivers_what_is_pending_oldest_first() {
     let bench = Bench::new();
     assert_eq!(bench.run(["notify", "--retry"]).exits(0).json(), json!([]));
     let elsewhere = bench.world.eval_url().replace("127.0.0.1", "localhost");
-    let results =
-        [pending(&bench, "a", &bench.world.eval_url()), pending(&bench, "b", &elsewhere), pending(&bench, "c", &bench.world.eval_url())];
-    bench.go("run", &bench.task(json!({"task": "other"})), &[]).exits(0);
+    let results = [
+        pending(&bench, "a", &bench.world.eval_url()),
+        pending(&bench, "b", &elsewhere),
+        pending(&bench, "c", &bench.world.eval_url()),
+    ];
+    bench
+        .go("run", &bench.task(json!({"task": "other"})), &[])
+        .exits(0);
 
     let before = bench.world.log().len();
     let told = bench.run(["notify", "--retry"]).exits(0).json();
     let told = told.as_array().unwrap();
     assert_eq!(told.len(), 3, "what is not pending is not looked at");
     for (told, earlier) in told.iter().zip(&results) {
-        assert_eq!((&told["status"], &told["run"], &told["error"]), (&json!("notified"), &earlier["run"], &Value::Null));
-        assert_eq!(told["notification"]["attempts"], earlier["notification"]["attempts"].as_u64().unwrap() + 1);
+        assert_eq!(
+            (&told["status"], &told["run"], &told["error"]),
+            (&json!("notified"), &earlier["run"], &Value::Null)
+        );
+        assert_eq!(
+            told["notification"]["attempts"],
+            earlier["notification"]["attempts"].as_u64().unwrap() + 1
+        );
     }
-    assert_eq!(bench.world.log().len(), before + 3, "three POSTs and nothing else");
-    let order: Vec<_> = bench.world.notifications().iter().map(|n| n["task"].clone()).filter(|t| t != "b" && t != "other").collect();
+    assert_eq!(
+        bench.world.log().len(),
+        before + 3,
+        "three POSTs and nothing else"
+    );
+    let order: Vec<_> = bench
+        .world
+        .notifications()
+        .iter()
+        .map(|n| n["task"].clone())
+        .filter(|t| t != "b" && t != "other")
+        .collect();
     assert_eq!(order, ["a", "c"]);
     assert_eq!(bench.run(["notify", "--retry"]).exits(0).json(), json!([]));
     status(&bench, &[]).exits(0);
@@ -106,20 +205,51 @@ fn retry_delivers_what_is_pending_oldest_first() {
 fn retry_goes_on_past_one_that_fails() {
     let bench = Bench::new();
     // Nobody listens there.
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     pending(&bench, "a", &format!("http://{dead}/eval"));
     pending(&bench, "b", &bench.world.eval_url());
     pending(&bench, "c", &bench.world.eval_url());
     // Of one host, the first is refused and the second is not.
-    bench.world.fault(Fault::once(Match::notify().body("\"b\""), Kind::Status(400, vec![], String::new())).times(100));
-    let ran = bench.run(["notify", "--retry", "--notify-for", "1"]).exits(75);
+    bench.world.fault(
+        Fault::once(
+            Match::notify().body("\"b\""),
+            Kind::Status(400, vec![], String::new()),
+        )
+        .times(100),
+    );
+    let ran = bench
+        .run(["notify", "--retry", "--notify-for", "1"])
+        .exits(75);
     let told = ran.json();
-    let statuses: Vec<_> = told.as_array().unwrap().iter().map(|r| r["status"].clone()).collect();
+    let statuses: Vec<_> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["status"].clone())
+        .collect();
     assert_eq!(statuses, ["pending", "pending", "notified"], "{told:#}");
-    assert_eq!((&told[0]["error"]["code"], &told[1]["notification"]["http_status"]), (&json!("notify_pending"), &json!(400)));
+    assert_eq!(
+        (
+            &told[0]["error"]["code"],
+            &told[1]["notification"]["http_status"]
+        ),
+        (&json!("notify_pending"), &json!(400))
+    );
     assert!(ran.stderr.contains("2 of 3"), "{}", ran.stderr);
     bench.world.clear_faults();
-    assert_eq!(bench.run(["notify", "--retry", "--notify-for", "0"]).exits(75).json().as_array().unwrap().len(), 2);
+    assert_eq!(
+        bench
+            .run(["notify", "--retry", "--notify-for", "0"])
+            .exits(75)
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(bench.world.notifications().len(), 2);
 }
 
@@ -132,8 +262,13 @@ fn retry_honours_retry_after_and_the_allowed_hosts() {
     let refused = finish(command).exits(75).json();
     assert_eq!(refused[0]["error"]["code"], "config");
     let asked = bench.world.count(&Match::notify());
-    bench.world.fault(Fault::once(Match::notify(), Kind::RetryAfter503(1)));
-    assert_eq!(bench.run(["notify", "--retry"]).exits(0).json()[0]["status"], "notified");
+    bench
+        .world
+        .fault(Fault::once(Match::notify(), Kind::RetryAfter503(1)));
+    assert_eq!(
+        bench.run(["notify", "--retry"]).exits(0).json()[0]["status"],
+        "notified"
+    );
     let posts = bench.world.matching(&Match::notify());
     assert_eq!(posts.len(), asked + 2);
     assert!(posts[asked + 1].at.duration_since(posts[asked].at) >= Duration::from_secs(1));
@@ -144,7 +279,11 @@ fn retry_honours_retry_after_and_the_allowed_hosts() {
 fn retry_outlives_what_one_evaluator_asks_for() {
     let bench = Bench::new();
     pending(&bench, "a", &bench.world.eval_url());
-    let never = Kind::Status(503, vec![("Retry-After", u64::MAX.to_string())], String::new());
+    let never = Kind::Status(
+        503,
+        vec![("Retry-After", u64::MAX.to_string())],
+        String::new(),
+    );
     bench.world.fault(Fault::once(Match::notify(), never));
     let told = bench.run(["notify", "--retry"]).exits(75).json();
     assert_eq!(told[0]["notification"]["http_status"], 503, "{told:#}");
@@ -154,7 +293,11 @@ fn retry_outlives_what_one_evaluator_asks_for() {
 fn retry_leaves_a_run_that_is_taken() {
     let bench = Bench::new();
     let result = pending(&bench, "a", &bench.world.eval_url());
-    let lock = bench.state().join("runs").join(result["run"].as_str().unwrap()).join("lock");
+    let lock = bench
+        .state()
+        .join("runs")
+        .join(result["run"].as_str().unwrap())
+        .join("lock");
     let held = fs::File::open(&lock).unwrap();
     held.lock().unwrap();
     let told = bench.run(["notify", "--retry"]).exits(75).json();
@@ -178,24 +321,45 @@ fn detached_runs_go_on_by_themselves() {
     let accepted = detached().exits(0);
     println!("accepted after {} ms", started.elapsed().as_millis());
     let accepted = accepted.json();
-    assert_eq!((&accepted["status"], accepted.as_object().unwrap().len()), (&json!("accepted"), 2));
+    assert_eq!(
+        (&accepted["status"], accepted.as_object().unwrap().len()),
+        (&json!("accepted"), 2)
+    );
     let file = bench.path("task.json").display().to_string();
     let seen = status(&bench, &[&file]).exits(75).json();
-    assert_eq!((&seen["run"], &seen["error"]["code"]), (&accepted["run"], &json!("busy")));
+    assert_eq!(
+        (&seen["run"], &seen["error"]["code"]),
+        (&accepted["run"], &json!("busy"))
+    );
 
     // Nothing secret is in the environment or the arguments of the process that goes on.
-    let pid: String = seen["error"]["message"].as_str().unwrap().chars().filter(char::is_ascii_digit).collect();
+    let pid: String = seen["error"]["message"]
+        .as_str()
+        .unwrap()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     if cfg!(target_os = "linux") {
         for what in ["environ", "cmdline"] {
             let text = fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap();
-            assert!(text.contains("llmdeploy") || text.contains("LLMDEPLOY"), "{text}");
-            assert!(!text.contains(secret) && !text.contains(&bench.world.token()), "{what}: {text}");
+            assert!(
+                text.contains("llmdeploy") || text.contains("LLMDEPLOY"),
+                "{text}"
+            );
+            assert!(
+                !text.contains(secret) && !text.contains(&bench.world.token()),
+                "{what}: {text}"
+            );
         }
     }
     // Taken already.
     detached().fails(75, "busy");
     go.send(()).unwrap();
-    assert!(bench.world.wait_for(&Match::notify(), 1, Duration::from_secs(30)));
+    assert!(
+        bench
+            .world
+            .wait_for(&Match::notify(), 1, Duration::from_secs(30))
+    );
     let ended = Instant::now() + Duration::from_secs(30);
     while status(&bench, &[&file]).status == 75 && Instant::now() < ended {}
     let result = status(&bench, &[&file]).exits(0).json();
@@ -203,7 +367,9 @@ fn detached_runs_go_on_by_themselves() {
     assert_eq!(bench.world.notifications().len(), 1);
     let state = String::from_utf8_lossy(&bench.state_text()).into_owned();
     assert!(
-        state.contains("generate: ") && !state.contains(secret) && !state.contains(&bench.world.token()),
+        state.contains("generate: ")
+            && !state.contains(secret)
+            && !state.contains(&bench.world.token()),
         "the log is there, no secret is"
     );
     assert_eq!(bench.world.unexpected(), Vec::<String>::new());
@@ -212,34 +378,71 @@ fn detached_runs_go_on_by_themselves() {
 #[test]
 fn what_is_wrong_with_a_detached_run_is_said_at_once() {
     let bench = Bench::new();
-    bench.go_env("run", &bench.task(json!({"secret": "wrong"})), &["--detach"], &[("LLMDEPLOY_SECRET", "right")]).fails(4, "unauthorized");
-    bench.go("run", &bench.task(json!({"brief": ""})), &["--detach"]).fails(2, "invalid_task");
-    bench.go_env("run", &bench.task(json!({})), &["--detach"], &[("GH_TOKEN", "")]).fails(4, "missing_token");
+    bench
+        .go_env(
+            "run",
+            &bench.task(json!({"secret": "wrong"})),
+            &["--detach"],
+            &[("LLMDEPLOY_SECRET", "right")],
+        )
+        .fails(4, "unauthorized");
+    bench
+        .go("run", &bench.task(json!({"brief": ""})), &["--detach"])
+        .fails(2, "invalid_task");
+    bench
+        .go_env(
+            "run",
+            &bench.task(json!({})),
+            &["--detach"],
+            &[("GH_TOKEN", "")],
+        )
+        .fails(4, "missing_token");
     assert!(bench.world.log().is_empty());
 }
 
 #[test]
 fn prune_drops_what_is_over_and_nothing_else() {
     let bench = Bench::new();
-    let done = bench.go("run", &bench.task(json!({"task": "done"})), &[]).exits(0).json();
+    let done = bench
+        .go("run", &bench.task(json!({"task": "done"})), &[])
+        .exits(0)
+        .json();
     let late = pending(&bench, "late", &bench.world.eval_url());
-    bench.go("generate", &bench.task(json!({"task": "previewed"})), &[]).exits(0);
+    bench
+        .go("generate", &bench.task(json!({"task": "previewed"})), &[])
+        .exits(0);
     let old = bench.run(["prune", "--older-than", "30d"]).exits(0).json();
     assert_eq!(old, json!({"pruned": [], "kept": 3, "error": null}));
 
-    let lock = bench.state().join("runs").join(done["run"].as_str().unwrap()).join("lock");
+    let lock = bench
+        .state()
+        .join("runs")
+        .join(done["run"].as_str().unwrap())
+        .join("lock");
     let held = fs::File::open(&lock).unwrap();
     held.lock().unwrap();
-    assert_eq!(bench.run(["prune", "--older-than", "0s"]).exits(0).json()["kept"], 3);
+    assert_eq!(
+        bench.run(["prune", "--older-than", "0s"]).exits(0).json()["kept"],
+        3
+    );
     drop(held);
     let pruned = bench.run(["prune", "--older-than", "0s"]).exits(0).json();
-    assert_eq!(pruned, json!({"pruned": [done["run"]], "kept": 2, "error": null}));
+    assert_eq!(
+        pruned,
+        json!({"pruned": [done["run"]], "kept": 2, "error": null})
+    );
     assert_eq!(fs::read_dir(bench.state().join("runs")).unwrap().count(), 2);
 
     // What was dropped is found on the remote; what is pending is delivered.
-    let again = bench.go("run", &bench.task(json!({"task": "done"})), &[]).exits(0).json();
+    let again = bench
+        .go("run", &bench.task(json!({"task": "done"})), &[])
+        .exits(0)
+        .json();
     assert_eq!(again["commit_sha"], done["commit_sha"]);
-    assert_eq!(bench.run(["notify", "--retry"]).exits(0).json()[0]["run"], late["run"]);
+    assert_eq!(
+        bench.run(["notify", "--retry"]).exits(0).json()[0]["run"],
+        late["run"]
+    );
     bench.run(["prune", "--older-than", "soon"]).exits(2);
 }
 
@@ -247,7 +450,10 @@ fn prune_drops_what_is_over_and_nothing_else() {
 #[cfg(unix)]
 fn ended(child: &mut Child) -> (i32, Duration) {
     let started = Instant::now();
-    (child.wait().unwrap().code().unwrap_or(-1), started.elapsed())
+    (
+        child.wait().unwrap().code().unwrap_or(-1),
+        started.elapsed(),
+    )
 }
 
 #[cfg(unix)]
@@ -262,10 +468,18 @@ fn signals_end_it_at_once_with_its_children() {
             let bench = Bench::new();
             let file = bench.write_task("task.json", &bench.task(json!({})));
             let (reached, was_reached) = mpsc::channel();
-            bench.world.before(on.clone(), 1, move |_: &Handle| reached.send(()).unwrap());
-            bench.world.fault(Fault::once(on.clone(), Kind::Hang(Duration::from_secs(60))));
+            bench
+                .world
+                .before(on.clone(), 1, move |_: &Handle| reached.send(()).unwrap());
+            bench
+                .world
+                .fault(Fault::once(on.clone(), Kind::Hang(Duration::from_secs(60))));
             let mut command: Command = bench.command(["run".as_ref(), file.as_os_str()]);
-            command.env("LLMDEPLOY_TIMEOUT_MS", "60000").stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+            command
+                .env("LLMDEPLOY_TIMEOUT_MS", "60000")
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .process_group(0);
             let mut child = command.spawn().unwrap();
             was_reached.recv_timeout(Duration::from_secs(20)).unwrap();
             let pid = Pid::from_child(&child);
@@ -274,7 +488,12 @@ fn signals_end_it_at_once_with_its_children() {
             assert_eq!(status, code, "{on:?}");
             assert!(took < Duration::from_secs(2), "{on:?}: {took:?}");
             let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            child
+                .stderr
+                .take()
+                .unwrap()
+                .read_to_string(&mut said)
+                .unwrap();
             assert!(said.contains("run the same command again"), "{said}");
             let patience = Instant::now() + Duration::from_secs(5);
             while test_kill_process_group(pid).is_ok() {

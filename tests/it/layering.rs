@@ -29,7 +29,10 @@ fn floor(module: &str) -> Option<usize> {
 /// The stages in the order in which `stages/mod.rs` has them.
 fn stage_order() -> Vec<String> {
     let text = std::fs::read_to_string("src/stages/mod.rs").unwrap();
-    text.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';')).map(ToOwned::to_owned).collect()
+    text.lines()
+        .filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 #[test]
@@ -39,23 +42,41 @@ fn nobody_uses_what_is_above() {
     let order = stage_order();
     let (mut seen, mut wrong) = (0, Vec::new());
     for file in files {
-        let parts: Vec<String> =
-            file.strip_prefix("src").unwrap().with_extension("").iter().map(|p| p.to_string_lossy().into_owned()).collect();
+        let parts: Vec<String> = file
+            .strip_prefix("src")
+            .unwrap()
+            .with_extension("")
+            .iter()
+            .map(|p| p.to_string_lossy().into_owned())
+            .collect();
         let Some(here) = floor(&parts[0]) else {
-            assert!(["main", "lib"].contains(&parts[0].as_str()), "{} is on no floor", file.display());
+            assert!(
+                ["main", "lib"].contains(&parts[0].as_str()),
+                "{} is on no floor",
+                file.display()
+            );
             continue;
         };
         for line in std::fs::read_to_string(&file).unwrap().lines() {
-            let Some(at) = line.find("crate::") else { continue };
+            let Some(at) = line.find("crate::") else {
+                continue;
+            };
             if line.trim_start().starts_with("//") {
                 continue;
             }
-            let mut path = line[at + 7..].split(|c: char| !c.is_alphanumeric() && c != '_').filter(|p| !p.is_empty());
-            let (module, inner) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+            let mut path = line[at + 7..]
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .filter(|p| !p.is_empty());
+            let (module, inner) = (
+                path.next().unwrap_or_default(),
+                path.next().unwrap_or_default(),
+            );
             seen += 1;
-            let there = floor(module).unwrap_or_else(|| panic!("{}: {line}: {module} is on no floor", file.display()));
+            let there = floor(module)
+                .unwrap_or_else(|| panic!("{}: {line}: {module} is on no floor", file.display()));
             let stage = |name: &str| order.iter().position(|s| s == name);
-            let later = parts[0] == "stages" && module == "stages" && stage(inner) > stage(&parts[1]);
+            let later =
+                parts[0] == "stages" && module == "stages" && stage(inner) > stage(&parts[1]);
             if there < here || later {
                 wrong.push(format!("{}: {}", file.display(), line.trim()));
             }
@@ -69,6 +90,9 @@ fn nobody_uses_what_is_above() {
 fn files_stay_readable() {
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
-    let long: Vec<_> = files.iter().filter(|f| std::fs::read_to_string(f).unwrap().lines().count() > 400).collect();
+    let long: Vec<_> = files
+        .iter()
+        .filter(|f| std::fs::read_to_string(f).unwrap().lines().count() > 400)
+        .collect();
     assert!(long.is_empty(), "{long:?}");
 }

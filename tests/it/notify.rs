@@ -14,24 +14,52 @@ fn tried_again_until_accepted_with_doubling_pauses() {
         s.eval = [500, 404, 429, 503, 400].map(EvalAnswer::status).to_vec();
         s.eval_default = EvalAnswer::status(202);
     });
-    let result = bench.go_env("run", &bench.task(json!({})), &[], &[("LLMDEPLOY_RETRY_BASE_MS", "20")]).exits(0).json();
+    let result = bench
+        .go_env(
+            "run",
+            &bench.task(json!({})),
+            &[],
+            &[("LLMDEPLOY_RETRY_BASE_MS", "20")],
+        )
+        .exits(0)
+        .json();
     assert_eq!(result["notification"]["attempts"], 6);
     assert_eq!(result["notification"]["http_status"], 202);
-    let times: Vec<_> = bench.world.matching(&Match::notify()).iter().map(|e| e.at).collect();
+    let times: Vec<_> = bench
+        .world
+        .matching(&Match::notify())
+        .iter()
+        .map(|e| e.at)
+        .collect();
     for (n, pair) in times.windows(2).enumerate() {
         let (pause, wanted) = (pair[1] - pair[0], Duration::from_millis(20 << n));
-        assert!(pause >= wanted && pause < wanted + Duration::from_secs(2), "pause {n}: {pause:?}, wanted {wanted:?}");
+        assert!(
+            pause >= wanted && pause < wanted + Duration::from_secs(2),
+            "pause {n}: {pause:?}, wanted {wanted:?}"
+        );
     }
-    let bodies: Vec<_> = bench.world.matching(&Match::notify()).iter().map(|e| e.body.clone()).collect();
+    let bodies: Vec<_> = bench
+        .world
+        .matching(&Match::notify())
+        .iter()
+        .map(|e| e.body.clone())
+        .collect();
     assert!(bodies.windows(2).all(|b| b[0] == b[1]));
 }
 
 #[test]
 fn retry_after_is_honoured() {
     let bench = Bench::new();
-    bench.world.configure(|s| s.eval = vec![EvalAnswer::status(503).header("Retry-After", "1")]);
+    bench
+        .world
+        .configure(|s| s.eval = vec![EvalAnswer::status(503).header("Retry-After", "1")]);
     bench.go("run", &bench.task(json!({})), &[]).exits(0);
-    let times: Vec<_> = bench.world.matching(&Match::notify()).iter().map(|e| e.at).collect();
+    let times: Vec<_> = bench
+        .world
+        .matching(&Match::notify())
+        .iter()
+        .map(|e| e.at)
+        .collect();
     assert!(times[1] - times[0] >= Duration::from_secs(1));
 }
 
@@ -39,19 +67,40 @@ fn retry_after_is_honoured() {
 #[test]
 fn no_wait_at_all_is_not_taken_at_its_word() {
     let bench = Bench::new();
-    bench.world.configure(|s| s.eval_default = EvalAnswer::status(503).header("Retry-After", "0"));
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::status(503).header("Retry-After", "0"));
     let env = [("LLMDEPLOY_RETRY_BASE_MS", "100")];
-    bench.go_env("run", &bench.task(json!({})), &["--notify-for", "1"], &env).fails(75, "notify_pending");
-    assert!(bench.world.count(&Match::notify()) <= 5, "{}", bench.world.count(&Match::notify()));
+    bench
+        .go_env("run", &bench.task(json!({})), &["--notify-for", "1"], &env)
+        .fails(75, "notify_pending");
+    assert!(
+        bench.world.count(&Match::notify()) <= 5,
+        "{}",
+        bench.world.count(&Match::notify())
+    );
 }
 
 #[test]
 fn no_answer_counts_as_a_failed_attempt() {
     let bench = Bench::new();
-    bench.world.fault(Fault::once(Match::notify(), Kind::Hang(Duration::from_secs(30))));
+    bench.world.fault(Fault::once(
+        Match::notify(),
+        Kind::Hang(Duration::from_secs(30)),
+    ));
     bench.world.fault(Fault::once(Match::notify(), Kind::Reset));
-    bench.world.fault(Fault::once(Match::notify(), Kind::Html502));
-    let result = bench.go_env("run", &bench.task(json!({})), &[], &[("LLMDEPLOY_TIMEOUT_MS", "300")]).exits(0).json();
+    bench
+        .world
+        .fault(Fault::once(Match::notify(), Kind::Html502));
+    let result = bench
+        .go_env(
+            "run",
+            &bench.task(json!({})),
+            &[],
+            &[("LLMDEPLOY_TIMEOUT_MS", "300")],
+        )
+        .exits(0)
+        .json();
     assert_eq!(result["notification"]["attempts"], 4);
 }
 
@@ -59,7 +108,9 @@ fn no_answer_counts_as_a_failed_attempt() {
 fn redirects_that_keep_the_post_are_followed() {
     for status in [307, 308] {
         let bench = Bench::new();
-        bench.world.configure(|s| s.eval = vec![EvalAnswer::redirect(status, "/eval?moved=1")]);
+        bench
+            .world
+            .configure(|s| s.eval = vec![EvalAnswer::redirect(status, "/eval?moved=1")]);
         let result = bench.go("run", &bench.task(json!({})), &[]).exits(0).json();
         assert_eq!(result["notification"]["attempts"], 1);
         let posts = bench.world.matching(&Match::notify());
@@ -72,10 +123,17 @@ fn redirects_that_keep_the_post_are_followed() {
 #[test]
 fn other_redirects_are_an_error_that_says_so() {
     let bench = Bench::new();
-    bench.world.configure(|s| s.eval_default = EvalAnswer::redirect(302, "/elsewhere"));
-    let document = bench.go("run", &bench.task(json!({})), &["--notify-for", "0"]).fails(75, "notify_pending");
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::redirect(302, "/elsewhere"));
+    let document = bench
+        .go("run", &bench.task(json!({})), &["--notify-for", "0"])
+        .fails(75, "notify_pending");
     let message = document["error"]["message"].as_str().unwrap();
-    assert!(message.contains("302") && message.contains("redirect"), "{message}");
+    assert!(
+        message.contains("302") && message.contains("redirect"),
+        "{message}"
+    );
     assert!(bench.world.log().iter().all(|e| e.path != "/elsewhere"));
 }
 
@@ -83,10 +141,20 @@ fn other_redirects_are_an_error_that_says_so() {
 fn from_http_to_https_of_the_same_host() {
     let bench = Bench::new();
     let target = bench.world.tls_answer("/eval", 200, &[], b"ok".to_vec());
-    bench.world.configure(|s| s.eval = vec![EvalAnswer::redirect(301, &target)]);
-    let task = bench.task(json!({"evaluation_url": bench.world.eval_url().replace("127.0.0.1", "localhost")}));
+    bench
+        .world
+        .configure(|s| s.eval = vec![EvalAnswer::redirect(301, &target)]);
+    let task = bench
+        .task(json!({"evaluation_url": bench.world.eval_url().replace("127.0.0.1", "localhost")}));
     let authority = bench.world.ca_file();
-    bench.go_env("run", &task, &[], &[("SSL_CERT_FILE", authority.to_str().unwrap())]).exits(0);
+    bench
+        .go_env(
+            "run",
+            &task,
+            &[],
+            &[("SSL_CERT_FILE", authority.to_str().unwrap())],
+        )
+        .exits(0);
     assert!(bench.world.log().iter().any(|e| e.method == "POST"
         && target.ends_with(&e.path)
         && e.path == "/eval"
@@ -97,21 +165,60 @@ fn from_http_to_https_of_the_same_host() {
 fn only_allowed_hosts_are_told() {
     let bench = Bench::new();
     let task = bench.task(json!({}));
-    let document = bench.go_env("run", &task, &[], &[("LLMDEPLOY_NOTIFY_HOSTS", "eval.example, other.example")]).fails(2, "invalid_task");
-    assert!(document["error"]["message"].as_str().unwrap().starts_with("evaluation_url"));
+    let document = bench
+        .go_env(
+            "run",
+            &task,
+            &[],
+            &[("LLMDEPLOY_NOTIFY_HOSTS", "eval.example, other.example")],
+        )
+        .fails(2, "invalid_task");
+    assert!(
+        document["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("evaluation_url")
+    );
     assert!(bench.world.log().is_empty());
-    bench.world.configure(|s| s.eval = vec![EvalAnswer::redirect(307, "http://localhost:1/eval")]);
-    let document =
-        bench.go_env("run", &task, &["--notify-for", "0"], &[("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1")]).fails(75, "notify_pending");
-    assert!(document["error"]["message"].as_str().unwrap().contains("not an allowed host"), "{document:#}");
+    bench
+        .world
+        .configure(|s| s.eval = vec![EvalAnswer::redirect(307, "http://localhost:1/eval")]);
+    let document = bench
+        .go_env(
+            "run",
+            &task,
+            &["--notify-for", "0"],
+            &[("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1")],
+        )
+        .fails(75, "notify_pending");
+    assert!(
+        document["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("not an allowed host"),
+        "{document:#}"
+    );
 }
 
 #[test]
 fn nobody_to_tell_is_success() {
     let bench = Bench::new();
-    let result = bench.go("run", &bench.task(json!({"evaluation_url": null})), &[]).exits(0).json();
-    assert_eq!((result["status"].as_str(), &result["notification"]), (Some("deployed"), &Value::Null));
-    let result = bench.go("run", &bench.task(json!({"nonce": "n-2"})), &["--no-notify"]).exits(0).json();
+    let result = bench
+        .go("run", &bench.task(json!({"evaluation_url": null})), &[])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (result["status"].as_str(), &result["notification"]),
+        (Some("deployed"), &Value::Null)
+    );
+    let result = bench
+        .go(
+            "run",
+            &bench.task(json!({"nonce": "n-2"})),
+            &["--no-notify"],
+        )
+        .exits(0)
+        .json();
     assert_eq!(result["status"], "deployed");
     assert!(bench.world.notifications().is_empty());
 }
@@ -133,19 +240,43 @@ fn sent_again_when_asked() {
     let file = bench.path("result.json");
     std::fs::write(&file, result.to_string()).unwrap();
     std::fs::remove_dir_all(bench.state()).unwrap();
-    let third = bench.go("notify", &task, &["--result", file.to_str().unwrap()]).exits(0).json();
+    let third = bench
+        .go("notify", &task, &["--result", file.to_str().unwrap()])
+        .exits(0)
+        .json();
     assert_eq!(third["status"], "notified");
     assert_eq!(third["commit_sha"], result["commit_sha"]);
     assert_eq!(bench.world.notifications()[2], told[0]);
     assert!(!bench.state().exists());
 
     let other = bench.task(json!({"nonce": "other"}));
-    bench.go("notify", &other, &["--result", file.to_str().unwrap()]).fails(2, "usage");
+    bench
+        .go("notify", &other, &["--result", file.to_str().unwrap()])
+        .fails(2, "usage");
     // What was accepted before says nothing of this time.
-    bench.world.configure(|s| s.eval_default = EvalAnswer::status(500));
-    let refused = bench.go("notify", &task, &["--result", file.to_str().unwrap(), "--notify-for", "0"]).fails(75, "notify_pending");
-    assert_eq!((&refused["notification"]["delivered_at"], &refused["notification"]["http_status"]), (&Value::Null, &json!(500)));
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::status(500));
+    let refused = bench
+        .go(
+            "notify",
+            &task,
+            &["--result", file.to_str().unwrap(), "--notify-for", "0"],
+        )
+        .fails(75, "notify_pending");
+    assert_eq!(
+        (
+            &refused["notification"]["delivered_at"],
+            &refused["notification"]["http_status"]
+        ),
+        (&Value::Null, &json!(500))
+    );
     std::fs::write(&file, "{}").unwrap();
-    let bad = bench.go("notify", &task, &["--result", file.to_str().unwrap()]).fails(2, "usage");
-    assert_eq!((bad["email"].as_str(), bad["status"].as_str()), (Some("student@example.com"), Some("failed")));
+    let bad = bench
+        .go("notify", &task, &["--result", file.to_str().unwrap()])
+        .fails(2, "usage");
+    assert_eq!(
+        (bad["email"].as_str(), bad["status"].as_str()),
+        (Some("student@example.com"), Some("failed"))
+    );
 }

@@ -14,7 +14,10 @@ fn readme() -> String {
 /// The fenced blocks of a language.
 fn blocks(language: &str) -> Vec<String> {
     let text = readme();
-    text.split(&format!("```{language}\n")).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    text.split(&format!("```{language}\n"))
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -39,7 +42,10 @@ fn execute(bench: &Bench, line: &str) -> crate::run::Ran {
         copy(Path::new("examples"), &bench.path("examples"));
     }
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec \"$LLMDEPLOY\" {words}")]).env_clear().current_dir(bench.path(""));
+    command
+        .args(["-c", &format!("exec \"$LLMDEPLOY\" {words}")])
+        .env_clear()
+        .current_dir(bench.path(""));
     command
         .env("LLMDEPLOY", env!("CARGO_BIN_EXE_llmdeploy"))
         .env("PATH", std::env::var_os("PATH").unwrap())
@@ -55,9 +61,15 @@ fn the_first_command_does_the_main_job_and_the_second_is_the_tests() {
     assert_eq!(lines[1], "cargo test");
     let bench = Bench::new();
     let result = execute(&bench, lines[0]).exits(0).json();
-    assert_eq!((result["status"].as_str(), result["pages"].as_str()), (Some("deployed"), Some("live")));
+    assert_eq!(
+        (result["status"].as_str(), result["pages"].as_str()),
+        (Some("deployed"), Some("live"))
+    );
     assert!(bench.path("sites/harvest-2026/index.html").is_file());
-    assert!(bench.path("home/.local/state/llmdeploy/runs").is_dir(), "the documented place of the state");
+    assert!(
+        bench.path("home/.local/state/llmdeploy/runs").is_dir(),
+        "the documented place of the state"
+    );
 }
 
 #[test]
@@ -71,16 +83,32 @@ fn the_run_that_is_shown_is_what_comes_out() {
     let judged = ran.json()["checks"][0]["status"] != "skipped";
     assert!(judged || std::env::var_os("CI").is_none(), "{}", ran.stderr);
     let plain = |line: &str| {
-        let line = line.split(['(', '/']).next().unwrap().trim().split("commit: ").next().unwrap().to_owned();
-        if judged || !line.starts_with("check: ") { line } else { "check".to_owned() }
+        let line = line
+            .split(['(', '/'])
+            .next()
+            .unwrap()
+            .trim()
+            .split("commit: ")
+            .next()
+            .unwrap()
+            .to_owned();
+        if judged || !line.starts_with("check: ") {
+            line
+        } else {
+            "check".to_owned()
+        }
     };
     let said: Vec<_> = ran.stderr.lines().map(plain).collect();
-    let (progress, document): (Vec<&str>, Vec<&str>) = lines.partition(|l| !l.starts_with(['{', ' ', '}']));
+    let (progress, document): (Vec<&str>, Vec<&str>) =
+        lines.partition(|l| !l.starts_with(['{', ' ', '}']));
     assert_eq!(progress.into_iter().map(plain).collect::<Vec<_>>(), said);
     let result = ran.json();
     for line in document.iter().filter(|l| l.starts_with("  \"")) {
         let (key, value) = line.trim().trim_end_matches(',').split_once(": ").unwrap();
-        let (key, value): (String, Value) = (serde_json::from_str(key).unwrap(), serde_json::from_str(value).unwrap());
+        let (key, value): (String, Value) = (
+            serde_json::from_str(key).unwrap(),
+            serde_json::from_str(value).unwrap(),
+        );
         if !["repo_url", "pages_url", "commit_sha"].contains(&key.as_str()) {
             assert_eq!(result[&key], value, "{key}");
         }
@@ -91,12 +119,26 @@ fn the_run_that_is_shown_is_what_comes_out() {
 #[test]
 fn a_recorded_model_makes_the_example() {
     let bench = Bench::new();
-    let lines: Vec<String> = blocks("sh").into_iter().flat_map(|b| b.lines().map(ToOwned::to_owned).collect::<Vec<_>>()).collect();
+    let lines: Vec<String> = blocks("sh")
+        .into_iter()
+        .flat_map(|b| b.lines().map(ToOwned::to_owned).collect::<Vec<_>>())
+        .collect();
     let replay = lines.iter().find(|l| l.contains("--replay")).unwrap();
     let result = execute(&bench, replay).exits(0).json();
-    assert_eq!((result["status"].as_str(), result["generator"]["kind"].as_str()), (Some("deployed"), Some("replay")));
+    assert_eq!(
+        (
+            result["status"].as_str(),
+            result["generator"]["kind"].as_str()
+        ),
+        (Some("deployed"), Some("replay"))
+    );
     let prompt = lines.iter().find(|l| l.contains("--print-prompt")).unwrap();
-    assert!(execute(&bench, prompt).exits(0).stdout.contains("Harvest 2026"));
+    assert!(
+        execute(&bench, prompt)
+            .exits(0)
+            .stdout
+            .contains("Harvest 2026")
+    );
 }
 
 #[test]
@@ -114,7 +156,12 @@ fn the_task_that_is_shown_is_one() {
     assert_eq!(keys(&printed["timings_ms"]), keys(&result["timings_ms"]));
     assert_eq!(keys(&printed["generator"]), keys(&result["generator"]));
     // The verdict on the deployed page is only there where a browser is.
-    let of_a_check = |v: &Value| keys(&v["checks"][0]).into_iter().filter(|k| k != "live").collect::<Vec<_>>();
+    let of_a_check = |v: &Value| {
+        keys(&v["checks"][0])
+            .into_iter()
+            .filter(|k| k != "live")
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of_a_check(&printed), of_a_check(&result));
 }
 
@@ -126,8 +173,12 @@ fn every_command_and_variable_that_is_named_is_there() {
         let name = line.split([' ', '`']).next().unwrap();
         assert!(help.contains(&format!("\n  {name} ")), "{name}");
     }
-    let sources = ["src/config.rs", "src/ports/process.rs"].map(|f| std::fs::read_to_string(f).unwrap()).concat();
-    for line in text.lines().filter(|l| l.starts_with("| `") && l.chars().nth(3).is_some_and(|c| c.is_ascii_uppercase())) {
+    let sources = ["src/config.rs", "src/ports/process.rs"]
+        .map(|f| std::fs::read_to_string(f).unwrap())
+        .concat();
+    for line in text.lines().filter(|l| {
+        l.starts_with("| `") && l.chars().nth(3).is_some_and(|c| c.is_ascii_uppercase())
+    }) {
         let cell = line.split('|').nth(1).unwrap();
         for name in cell.split('`').skip(1).step_by(2) {
             assert!(sources.contains(&format!("\"{name}\"")), "{name}");
@@ -138,20 +189,42 @@ fn every_command_and_variable_that_is_named_is_there() {
 #[test]
 fn every_example_runs() {
     let bench = Bench::new();
-    let mut tasks: Vec<_> =
-        std::fs::read_dir("examples").unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    let mut tasks: Vec<_> = std::fs::read_dir("examples")
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .collect();
     assert!(tasks.len() >= 4);
     // A first round comes before its second.
     tasks.sort_by_key(|p| (p.to_string_lossy().contains("round"), p.clone()));
     for task in tasks.iter().map(|t| t.canonicalize().unwrap()) {
         let sites = bench.path("sites");
-        let result = bench.run(["run".as_ref(), task.as_os_str(), "--local".as_ref(), sites.as_os_str()]).exits(0).json();
+        let result = bench
+            .run([
+                "run".as_ref(),
+                task.as_os_str(),
+                "--local".as_ref(),
+                sites.as_os_str(),
+            ])
+            .exits(0)
+            .json();
         assert_eq!(result["status"], "deployed", "{}", task.display());
         let given: Value = serde_json::from_slice(&std::fs::read(&task).unwrap()).unwrap();
-        let site = sites.join(result["repo_url"].as_str().unwrap().rsplit('/').next().unwrap().trim_end_matches(".git"));
+        let site = sites.join(
+            result["repo_url"]
+                .as_str()
+                .unwrap()
+                .rsplit('/')
+                .next()
+                .unwrap()
+                .trim_end_matches(".git"),
+        );
         for attachment in given["attachments"].as_array().unwrap() {
             let name = attachment["name"].as_str().unwrap();
-            assert!(site.join(name).is_file() || site.join("assets").join(name).is_file(), "{name}");
+            assert!(
+                site.join(name).is_file() || site.join("assets").join(name).is_file(),
+                "{name}"
+            );
         }
     }
     assert!(bench.world.log().is_empty());
@@ -160,35 +233,70 @@ fn every_example_runs() {
 #[test]
 fn the_loop_for_exit_status_75() {
     let bench = Bench::new();
-    let script = blocks("sh").into_iter().find(|b| b.starts_with("until llmdeploy")).unwrap().replace("sleep 30", ":");
+    let script = blocks("sh")
+        .into_iter()
+        .find(|b| b.starts_with("until llmdeploy"))
+        .unwrap()
+        .replace("sleep 30", ":");
     bench.write_task("task.json", &bench.task(serde_json::json!({})));
-    bench.world.fault(crate::world::Fault::once(crate::world::Match::create(), crate::world::Kind::Primary403 { reset_in_secs: 3000 }));
+    bench.world.fault(crate::world::Fault::once(
+        crate::world::Match::create(),
+        crate::world::Kind::Primary403 {
+            reset_in_secs: 3000,
+        },
+    ));
     let bin = bench.path("bin");
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_llmdeploy"), bin.join("llmdeploy")).unwrap();
     let model = bench.command(["x"]);
     let mut command = Command::new("sh");
-    command.args(["-c", &script]).env_clear().current_dir(bench.path(""));
+    command
+        .args(["-c", &script])
+        .env_clear()
+        .current_dir(bench.path(""));
     command.envs(model.get_envs().filter_map(|(k, v)| Some((k, v?))));
-    command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    command.env(
+        "PATH",
+        format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()),
+    );
     finish(command);
-    let result: Value = serde_json::from_slice(&std::fs::read(bench.path("result.json")).unwrap()).unwrap();
+    let result: Value =
+        serde_json::from_slice(&std::fs::read(bench.path("result.json")).unwrap()).unwrap();
     assert_eq!(result["status"], "notified");
 }
 
 #[test]
 fn the_commands_for_later() {
     let bench = Bench::new();
-    bench.world.configure(|s| s.eval_default = crate::world::EvalAnswer::status(500));
-    bench.go("run", &bench.task(serde_json::json!({})), &["--notify-for", "0"]).fails(75, "notify_pending");
-    bench.world.configure(|s| s.eval_default = crate::world::EvalAnswer::status(200));
-    let cron = blocks("crontab")[0].trim().trim_start_matches("*/5 * * * * llmdeploy ").trim_end_matches(" >/dev/null").to_owned();
+    bench
+        .world
+        .configure(|s| s.eval_default = crate::world::EvalAnswer::status(500));
+    bench
+        .go(
+            "run",
+            &bench.task(serde_json::json!({})),
+            &["--notify-for", "0"],
+        )
+        .fails(75, "notify_pending");
+    bench
+        .world
+        .configure(|s| s.eval_default = crate::world::EvalAnswer::status(200));
+    let cron = blocks("crontab")[0]
+        .trim()
+        .trim_start_matches("*/5 * * * * llmdeploy ")
+        .trim_end_matches(" >/dev/null")
+        .to_owned();
     let ran = bench.run(cron.split(' ')).exits(0);
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
     assert_eq!(bench.world.notifications().len(), 1);
-    let later = blocks("sh").into_iter().find(|b| b.starts_with("llmdeploy status")).unwrap();
+    let later = blocks("sh")
+        .into_iter()
+        .find(|b| b.starts_with("llmdeploy status"))
+        .unwrap();
     for line in later.lines() {
-        bench.run(line.strip_prefix("llmdeploy ").unwrap().split(' ')).exits(0);
+        bench
+            .run(line.strip_prefix("llmdeploy ").unwrap().split(' '))
+            .exits(0);
     }
     assert!(bench.path("runs.html").is_file());
 }

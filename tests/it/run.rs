@@ -27,13 +27,18 @@ pub struct Ran {
 impl Ran {
     /// The one document on standard output.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is not one JSON document: {e}\n{self:?}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("stdout is not one JSON document: {e}\n{self:?}"))
     }
 
     /// Asserts the exit status; shows everything otherwise.
     #[track_caller]
     pub fn exits(self, status: i32) -> Self {
-        assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        assert_eq!(
+            self.status, status,
+            "stdout: {}\nstderr: {}",
+            self.stdout, self.stderr
+        );
         self
     }
 
@@ -50,7 +55,10 @@ impl Ran {
 
 impl Bench {
     pub fn new() -> Self {
-        Self { world: World::start(), dir: tempfile::tempdir().unwrap() }
+        Self {
+            world: World::start(),
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -62,7 +70,10 @@ impl Bench {
     }
 
     /// A task with an evaluation URL, and `with` over it (`null` takes a field out).
-    #[expect(clippy::needless_pass_by_value, reason = "so that json!() can be written in the call")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "so that json!() can be written in the call"
+    )]
     pub fn task(&self, with: Value) -> Value {
         let mut task = json!({
             "email": "student@example.com", "task": "demo-site", "round": 1, "nonce": "n-1",
@@ -85,8 +96,12 @@ impl Bench {
     /// The binary with nothing of the tester's environment, small waiting times, and the world's addresses and token.
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = bare(args);
-        command.current_dir(self.dir.path()).env("LLMDEPLOY_STATE_DIR", self.state());
-        command.env("GITHUB_API_URL", self.world.api_url()).env("GH_TOKEN", self.world.token());
+        command
+            .current_dir(self.dir.path())
+            .env("LLMDEPLOY_STATE_DIR", self.state());
+        command
+            .env("GITHUB_API_URL", self.world.api_url())
+            .env("GH_TOKEN", self.world.token());
         command
     }
 
@@ -103,7 +118,13 @@ impl Bench {
     }
 
     /// As [`Bench::go`], with environment variables on top.
-    pub fn go_env(&self, subcommand: &str, task: &Value, options: &[&str], env: &[(&str, &str)]) -> Ran {
+    pub fn go_env(
+        &self,
+        subcommand: &str,
+        task: &Value,
+        options: &[&str],
+        env: &[(&str, &str)],
+    ) -> Ran {
         let file = self.write_task("task.json", task);
         let mut command = self.command([subcommand.as_ref(), file.as_os_str()]);
         command.args(options).envs(env.iter().copied());
@@ -133,8 +154,14 @@ fn collect(dir: &Path, all: &mut Vec<u8>) {
 /// The binary with a clean environment and small waiting times.
 pub fn bare<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llmdeploy"));
-    command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("LLMDEPLOY_RETRY_BASE_MS", "10").env("LLMDEPLOY_POLL_MS", "10").env("LLMDEPLOY_TIMEOUT_MS", "3000");
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .env("LLMDEPLOY_RETRY_BASE_MS", "10")
+        .env("LLMDEPLOY_POLL_MS", "10")
+        .env("LLMDEPLOY_TIMEOUT_MS", "3000");
     command
 }
 
@@ -144,7 +171,12 @@ pub fn finish(mut command: Command) -> Ran {
 }
 
 pub fn finish_with_input(mut command: Command, input: &[u8]) -> Ran {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -165,12 +197,19 @@ fn ran(output: &std::process::Output) -> Ran {
 
 /// `data:` URI in base64.
 pub fn data_uri(media_type: &str, bytes: &[u8]) -> String {
-    format!("data:{media_type};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes))
+    format!(
+        "data:{media_type};base64,{}",
+        base64::engine::general_purpose::STANDARD.encode(bytes)
+    )
 }
 
 /// All of a matrix in CI, every third entry elsewhere: all of them take minutes of two cores.
 pub fn share<T>(all: Vec<T>) -> Vec<T> {
-    let every = if std::env::var_os("CI").is_some() { 1 } else { 3 };
+    let every = if std::env::var_os("CI").is_some() {
+        1
+    } else {
+        3
+    };
     let first = all.len() % every;
     all.into_iter().skip(first).step_by(every).collect()
 }

@@ -16,7 +16,9 @@ fn llm_key() -> String {
 }
 
 fn holds(haystack: &[u8], needle: &str) -> bool {
-    haystack.windows(needle.len()).any(|w| w == needle.as_bytes())
+    haystack
+        .windows(needle.len())
+        .any(|w| w == needle.as_bytes())
 }
 
 #[test]
@@ -29,8 +31,15 @@ fn nothing_secret_is_seen_anywhere() {
     let bin = bench.path("bin");
     let seen = bench.path("seen");
     std::fs::create_dir_all(&bin).unwrap();
-    let real = std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|d| d.join("git")).find(|p| p.is_file()).unwrap();
-    let script = format!("#!/bin/sh\n{{ echo \"argv: $*\"; env; }} >> {}\nexec {} \"$@\"\n", seen.display(), real.display());
+    let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|d| d.join("git"))
+        .find(|p| p.is_file())
+        .unwrap();
+    let script = format!(
+        "#!/bin/sh\n{{ echo \"argv: $*\"; env; }} >> {}\nexec {} \"$@\"\n",
+        seen.display(),
+        real.display()
+    );
     std::fs::write(bin.join("git"), script).unwrap();
     std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
@@ -39,7 +48,12 @@ fn nothing_secret_is_seen_anywhere() {
     for round in [1, 2] {
         let task = bench.task(json!({"secret": SHARED, "round": round, "nonce": format!("n-{round}"), "attachments": attachments}));
         let file = bench.write_task("task.json", &task);
-        let mut command = bench.command(["run".as_ref(), file.as_os_str(), "-v".as_ref(), "--no-llm".as_ref()]);
+        let mut command = bench.command([
+            "run".as_ref(),
+            file.as_os_str(),
+            "-v".as_ref(),
+            "--no-llm".as_ref(),
+        ]);
         command
             .env("PATH", &path)
             .env("LLMDEPLOY_SECRET", SHARED)
@@ -48,21 +62,39 @@ fn nothing_secret_is_seen_anywhere() {
             .env("GIT_DIR", "/nowhere");
         let ran = finish(command).exits(0);
         for secret in [token.as_str(), SHARED, key.as_str()] {
-            assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran:?}");
+            assert!(
+                !ran.stdout.contains(secret) && !ran.stderr.contains(secret),
+                "{ran:?}"
+            );
         }
-        assert!(ran.stderr.contains("git push"), "-v shows the commands: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("git push"),
+            "-v shows the commands: {}",
+            ran.stderr
+        );
     }
     let seen = std::fs::read(&seen).unwrap();
     let text = String::from_utf8_lossy(&seen);
-    assert!(text.contains("argv: push") && text.contains("argv: fetch"), "{text}");
+    assert!(
+        text.contains("argv: push") && text.contains("argv: fetch"),
+        "{text}"
+    );
     let state = bench.state_text();
     for secret in [token.as_str(), SHARED, key.as_str()] {
-        for form in [secret.to_owned(), base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{secret}"))] {
+        for form in [
+            secret.to_owned(),
+            base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{secret}")),
+        ] {
             assert!(!holds(&seen, &form), "a child of ours was given a secret");
             assert!(!holds(&state, &form), "the state directory holds a secret");
         }
     }
-    assert!(!text.contains("GIT_TRACE") && !text.contains("/nowhere") && !text.contains("GH_TOKEN") && !text.contains("OPENAI"));
+    assert!(
+        !text.contains("GIT_TRACE")
+            && !text.contains("/nowhere")
+            && !text.contains("GH_TOKEN")
+            && !text.contains("OPENAI")
+    );
     // The token went to the API and to git, and in no URL. The double notes every secret that stands where it does not belong.
     for entry in world.log() {
         assert!(!entry.path.contains(&token) && !entry.query.contains(&token));
@@ -92,14 +124,25 @@ fn a_commit_with_a_secret_is_stopped() {
     .into_iter()
     .enumerate()
     {
-        let attachments = json!([{"name": "notes.txt", "url": data_uri("text/plain", text.as_bytes())}]);
-        let task = bench.task(json!({"secret": SHARED, "nonce": format!("n-{n}"), "attachments": attachments}));
+        let attachments =
+            json!([{"name": "notes.txt", "url": data_uri("text/plain", text.as_bytes())}]);
+        let task = bench
+            .task(json!({"secret": SHARED, "nonce": format!("n-{n}"), "attachments": attachments}));
         let ran = bench.go_env("run", &task, &[], &[("LLMDEPLOY_SECRET", SHARED)]);
         for secret in [token.as_str(), other.as_str(), SHARED, encoded.as_str()] {
-            assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{ran:?}");
+            assert!(
+                !ran.stdout.contains(secret) && !ran.stderr.contains(secret),
+                "{ran:?}"
+            );
         }
         let document = ran.fails(1, "secret_found");
-        assert!(document["error"]["message"].as_str().unwrap().contains(place), "{document:#}");
+        assert!(
+            document["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains(place),
+            "{document:#}"
+        );
     }
     assert!(bench.world.repos().is_empty(), "nothing was pushed");
 }
@@ -113,9 +156,21 @@ fn the_repositorys_description_is_searched_too() {
         std::fs::write(site.join(name), "nothing of the brief").unwrap();
     }
     let task = bench.task(json!({"secret": SHARED, "brief": format!("Use {SHARED} to log in.")}));
-    let document =
-        bench.go_env("run", &task, &["--site", site.to_str().unwrap()], &[("LLMDEPLOY_SECRET", SHARED)]).fails(1, "secret_found");
-    assert!(document["error"]["message"].as_str().unwrap().contains("description"), "{document:#}");
+    let document = bench
+        .go_env(
+            "run",
+            &task,
+            &["--site", site.to_str().unwrap()],
+            &[("LLMDEPLOY_SECRET", SHARED)],
+        )
+        .fails(1, "secret_found");
+    assert!(
+        document["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("description"),
+        "{document:#}"
+    );
     assert!(bench.world.repos().is_empty());
 }
 
@@ -128,5 +183,11 @@ fn a_known_shape_may_be_allowed_by_its_digest() {
     let hint = document["error"]["hint"].as_str().unwrap();
     let digest = hint.rsplit(' ').next().unwrap();
     bench.go("run", &task, &["--allow-secret", digest]).exits(0);
-    bench.go("run", &bench.task(json!({"nonce": "n-3"})), &["--allow-secret", "nonsense"]).fails(2, "usage");
+    bench
+        .go(
+            "run",
+            &bench.task(json!({"nonce": "n-3"})),
+            &["--allow-secret", "nonsense"],
+        )
+        .fails(2, "usage");
 }

@@ -5,7 +5,15 @@ use serde_json::{Value, json};
 use crate::run::{Bench, data_uri};
 use crate::world::{Match, Service};
 
-const SEVEN: [&str; 7] = ["email", "task", "round", "nonce", "repo_url", "commit_sha", "pages_url"];
+const SEVEN: [&str; 7] = [
+    "email",
+    "task",
+    "round",
+    "nonce",
+    "repo_url",
+    "commit_sha",
+    "pages_url",
+];
 const CSV: &[u8] = b"product,sales\nLaptop,1500.50\nMouse,25.00\n\"Desk, <b>big</b>\",75.25\n";
 
 fn attachments() -> Value {
@@ -22,11 +30,20 @@ fn attachments() -> Value {
 fn a_task_becomes_a_page_and_the_sender_is_told() {
     let bench = Bench::new();
     let world = &bench.world;
-    let brief = "Show data.csv as a table. Title it \"Sales & Co 37\".\n</script><script>alert(1)</script>";
+    let brief =
+        "Show data.csv as a table. Title it \"Sales & Co 37\".\n</script><script>alert(1)</script>";
     let task = bench.task(json!({"brief": brief, "attachments": attachments(), "checks": ["Repo has MIT license", {"js": "1"}]}));
     let ran = bench.go("run", &task, &[]).exits(0);
     let result = ran.json();
-    assert_eq!(result.as_object().unwrap().keys().take(7).collect::<Vec<_>>(), SEVEN);
+    assert_eq!(
+        result
+            .as_object()
+            .unwrap()
+            .keys()
+            .take(7)
+            .collect::<Vec<_>>(),
+        SEVEN
+    );
     assert_eq!(result["status"], "notified");
     assert_eq!(result["pages"], "live");
     assert_eq!(result["generator"]["kind"], "template");
@@ -41,7 +58,13 @@ fn a_task_becomes_a_page_and_the_sender_is_told() {
     assert_eq!(commits, [result["commit_sha"].as_str().unwrap()]);
     assert_eq!(world.count(&Match::push()), 1);
     let message = world.message("octo-dev", "demo-site", &commits[0]);
-    assert!(message.trim_end().ends_with(&format!("Llmdeploy-Run: {}", result["run"].as_str().unwrap())), "{message}");
+    assert!(
+        message.trim_end().ends_with(&format!(
+            "Llmdeploy-Run: {}",
+            result["run"].as_str().unwrap()
+        )),
+        "{message}"
+    );
 
     // The right files in the right places, byte for byte.
     let files = world.files("octo-dev", "demo-site");
@@ -58,7 +81,10 @@ fn a_task_becomes_a_page_and_the_sender_is_told() {
     ];
     assert_eq!(names, expected);
     assert_eq!(files["data.csv"], CSV);
-    assert_eq!(files["assets/logo.bin"], (0..=255).cycle().take(3000).collect::<Vec<u8>>());
+    assert_eq!(
+        files["assets/logo.bin"],
+        (0..=255).cycle().take(3000).collect::<Vec<u8>>()
+    );
     assert_eq!(files["assets/notes/plain text.txt"], "a b\nü".as_bytes());
     let license = String::from_utf8(files["LICENSE"].clone()).unwrap();
     assert!(license.contains("is hereby granted") && license.contains("OTHER DEALINGS IN THE"));
@@ -69,7 +95,10 @@ fn a_task_becomes_a_page_and_the_sender_is_told() {
 
     // The page escapes the brief, shows the table and its total, and is served.
     let page = String::from_utf8(files["index.html"].clone()).unwrap();
-    assert!(!page.contains("<script>alert(1)") && page.contains("&lt;script&gt;alert(1)"), "{page}");
+    assert!(
+        !page.contains("<script>alert(1)") && page.contains("&lt;script&gt;alert(1)"),
+        "{page}"
+    );
     assert!(page.contains("<title>Sales &amp; Co 37</title>"), "{page}");
     assert!(page.contains("1600.75") && page.contains("Desk, &lt;b&gt;big&lt;/b&gt;"));
     let served = world.matching(&Match::page());
@@ -82,7 +111,10 @@ fn a_task_becomes_a_page_and_the_sender_is_told() {
     }
     assert_eq!(world.notifications(), [Value::Object(seven)]);
     assert_eq!(result["repo_url"], world.repo_url("octo-dev", "demo-site"));
-    assert_eq!(result["pages_url"], world.pages_url("octo-dev", "demo-site"));
+    assert_eq!(
+        result["pages_url"],
+        world.pages_url("octo-dev", "demo-site")
+    );
     assert_eq!(world.unexpected(), Vec::<String>::new());
 
     // Again: nothing is asked of anybody.
@@ -97,15 +129,27 @@ fn a_task_becomes_a_page_and_the_sender_is_told() {
     // Round 2 adds one commit and keeps what round 1 has made.
     let second = json!({"round": 2, "nonce": "n-2", "brief": "Add extra.md too.", "attachments": [{"name": "extra.md", "url": data_uri("text/markdown", b"# More\n<b>raw</b>\n")}]});
     let result2 = bench.go("run", &bench.task(second), &[]).exits(0).json();
-    assert_eq!(world.commits("octo-dev", "demo-site"), [result2["commit_sha"].as_str().unwrap(), &commits[0]]);
+    assert_eq!(
+        world.commits("octo-dev", "demo-site"),
+        [result2["commit_sha"].as_str().unwrap(), &commits[0]]
+    );
     let files2 = world.files("octo-dev", "demo-site");
-    for kept in ["data.csv", "assets/logo.bin", "LICENSE", "assets/execute.py"] {
+    for kept in [
+        "data.csv",
+        "assets/logo.bin",
+        "LICENSE",
+        "assets/execute.py",
+    ] {
         assert_eq!(files2[kept], files[kept], "{kept}");
     }
     assert_eq!(files2["extra.md"], b"# More\n<b>raw</b>\n");
     let page2 = String::from_utf8(files2["index.html"].clone()).unwrap();
     assert!(page2.contains("1600.75") && page2.contains("More") && !page2.contains("<b>raw</b>"));
-    assert!(String::from_utf8(files2["README.md"].clone()).unwrap().contains("Add extra.md too."));
+    assert!(
+        String::from_utf8(files2["README.md"].clone())
+            .unwrap()
+            .contains("Add extra.md too.")
+    );
     assert_eq!(world.notifications().len(), 2);
     assert_eq!(world.unexpected(), Vec::<String>::new());
 }
@@ -132,17 +176,30 @@ fn the_local_forge_is_the_same_walk() {
     let task = bench.task(json!({"attachments": attachments()}));
     let result = bench.go("run", &task, &local).exits(0).json();
     assert_eq!(result["status"], "notified");
-    let url = |name: &str| format!("file://{}/{name}", sites.display().to_string().replace(' ', "%20"));
+    let url = |name: &str| {
+        format!(
+            "file://{}/{name}",
+            sites.display().to_string().replace(' ', "%20")
+        )
+    };
     assert_eq!(result["repo_url"], url("demo-site.git"));
     assert_eq!(result["pages_url"], url("demo-site/"));
-    assert_eq!(std::fs::read(sites.join("demo-site/data.csv")).unwrap(), CSV);
-    assert!(sites.join("demo-site/index.html").is_file() && sites.join("demo-site/.nojekyll").is_file());
+    assert_eq!(
+        std::fs::read(sites.join("demo-site/data.csv")).unwrap(),
+        CSV
+    );
+    assert!(
+        sites.join("demo-site/index.html").is_file() && sites.join("demo-site/.nojekyll").is_file()
+    );
     bench.go("run", &task, &local).exits(0);
 
     let second = bench.task(json!({"round": 2, "nonce": "n-2", "brief": "More."}));
     let result2 = bench.go("run", &second, &local).exits(0).json();
     assert_ne!(result2["commit_sha"], result["commit_sha"]);
-    assert_eq!(std::fs::read(sites.join("demo-site/data.csv")).unwrap(), CSV);
+    assert_eq!(
+        std::fs::read(sites.join("demo-site/data.csv")).unwrap(),
+        CSV
+    );
     assert_eq!(bench.world.notifications().len(), 2);
     // No account, no request but the notifications.
     assert_eq!(bench.world.log().len(), 2);
@@ -153,21 +210,40 @@ fn stages_one_by_one_go_on_from_each_other() {
     let bench = Bench::new();
     let task = bench.task(json!({"attachments": attachments()}));
     let out = bench.path("preview");
-    let generated = bench.go("generate", &task, &["-o", out.to_str().unwrap()]).exits(0).json();
+    let generated = bench
+        .go("generate", &task, &["-o", out.to_str().unwrap()])
+        .exits(0)
+        .json();
     assert_eq!(generated["dir"], out.to_str().unwrap());
     let page = std::fs::read(out.join("index.html")).unwrap();
-    assert!(generated["files"].as_array().unwrap().contains(&json!({"path": "index.html", "bytes": page.len(), "origin": "template"})));
-    assert!(bench.world.log().is_empty(), "a preview touches no forge and tells nobody");
+    assert!(
+        generated["files"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({"path": "index.html", "bytes": page.len(), "origin": "template"}))
+    );
+    assert!(
+        bench.world.log().is_empty(),
+        "a preview touches no forge and tells nobody"
+    );
 
     let committed = bench.go("commit", &task, &[]).exits(0).json();
-    assert!(std::path::Path::new(committed["git_dir"].as_str().unwrap()).join("HEAD").is_file());
+    assert!(
+        std::path::Path::new(committed["git_dir"].as_str().unwrap())
+            .join("HEAD")
+            .is_file()
+    );
     assert!(bench.world.repos().is_empty());
 
     let deployed = bench.go("deploy", &task, &[]).exits(0).json();
     assert_eq!(deployed["status"], "deployed");
     assert_eq!(deployed["commit_sha"], committed["commit_sha"]);
     assert_eq!(deployed["resumed_from"], "deploy");
-    assert_eq!(bench.world.files("octo-dev", "demo-site")["index.html"], page, "what was previewed is deployed");
+    assert_eq!(
+        bench.world.files("octo-dev", "demo-site")["index.html"],
+        page,
+        "what was previewed is deployed"
+    );
     assert!(bench.world.notifications().is_empty());
 
     let notified = bench.go("run", &task, &[]).exits(0).json();
@@ -183,7 +259,12 @@ fn fresh_makes_a_new_commit_and_tells_again() {
     let one = bench.go("run", &task, &[]).exits(0).json();
     let changed = bench.task(json!({"brief": "Something else."}));
     let refused = bench.go("run", &changed, &[]).fails(2, "invalid_task");
-    assert!(refused["error"]["message"].as_str().unwrap().contains("brief"));
+    assert!(
+        refused["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("brief")
+    );
     let two = bench.go("run", &changed, &["--fresh"]).exits(0).json();
     assert_ne!(one["commit_sha"], two["commit_sha"]);
     assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 2);
@@ -193,10 +274,26 @@ fn fresh_makes_a_new_commit_and_tells_again() {
 #[test]
 fn the_same_task_with_another_nonce_is_another_run_on_the_same_repository() {
     let bench = Bench::new();
-    bench.go("run", &bench.task(json!({"attachments": attachments()})), &[]).exits(0);
-    let again = bench.go("run", &bench.task(json!({"attachments": attachments(), "nonce": "n-9"})), &[]).exits(0).json();
+    bench
+        .go(
+            "run",
+            &bench.task(json!({"attachments": attachments()})),
+            &[],
+        )
+        .exits(0);
+    let again = bench
+        .go(
+            "run",
+            &bench.task(json!({"attachments": attachments(), "nonce": "n-9"})),
+            &[],
+        )
+        .exits(0)
+        .json();
     assert_eq!(bench.world.commits("octo-dev", "demo-site").len(), 2);
-    assert_eq!(bench.world.tip("octo-dev", "demo-site").unwrap(), again["commit_sha"].as_str().unwrap());
+    assert_eq!(
+        bench.world.tip("octo-dev", "demo-site").unwrap(),
+        again["commit_sha"].as_str().unwrap()
+    );
     assert_eq!(bench.world.notifications().len(), 2);
 }
 
@@ -205,19 +302,31 @@ fn own_files_in_the_place_of_generation() {
     let bench = Bench::new();
     let site = bench.path("mine");
     std::fs::create_dir_all(site.join("css")).unwrap();
-    std::fs::write(site.join("index.html"), "<!doctype html><title>mine</title>").unwrap();
+    std::fs::write(
+        site.join("index.html"),
+        "<!doctype html><title>mine</title>",
+    )
+    .unwrap();
     std::fs::write(site.join("css/a.css"), "body{}").unwrap();
     let task = bench.task(json!({"attachments": attachments()}));
-    let result = bench.go("run", &task, &["--site", site.to_str().unwrap()]).exits(0).json();
+    let result = bench
+        .go("run", &task, &["--site", site.to_str().unwrap()])
+        .exits(0)
+        .json();
     assert_eq!(result["generator"]["kind"], "site");
     let files = bench.world.files("octo-dev", "demo-site");
     assert_eq!(files["index.html"], b"<!doctype html><title>mine</title>");
     assert!(
-        files.contains_key("css/a.css") && files.contains_key("LICENSE") && files.contains_key("README.md") && files["data.csv"] == CSV
+        files.contains_key("css/a.css")
+            && files.contains_key("LICENSE")
+            && files.contains_key("README.md")
+            && files["data.csv"] == CSV
     );
 
     std::fs::write(site.join("index.html"), "changed").unwrap();
-    bench.go("run", &task, &["--site", site.to_str().unwrap()]).fails(2, "invalid_task");
+    bench
+        .go("run", &task, &["--site", site.to_str().unwrap()])
+        .fails(2, "invalid_task");
 }
 
 #[test]
@@ -225,10 +334,26 @@ fn a_page_by_somebody_else_stays_in_round_two() {
     let bench = Bench::new();
     let site = bench.path("mine");
     std::fs::create_dir_all(&site).unwrap();
-    std::fs::write(site.join("index.html"), "<!doctype html><title>mine</title>").unwrap();
-    bench.go("run", &bench.task(json!({})), &["--site", site.to_str().unwrap()]).exits(0);
+    std::fs::write(
+        site.join("index.html"),
+        "<!doctype html><title>mine</title>",
+    )
+    .unwrap();
+    bench
+        .go(
+            "run",
+            &bench.task(json!({})),
+            &["--site", site.to_str().unwrap()],
+        )
+        .exits(0);
     let extra = json!([{"name": "more.txt", "url": "data:,more"}]);
-    bench.go("run", &bench.task(json!({"round": 2, "brief": "Say more.", "attachments": extra})), &[]).exits(0);
+    bench
+        .go(
+            "run",
+            &bench.task(json!({"round": 2, "brief": "Say more.", "attachments": extra})),
+            &[],
+        )
+        .exits(0);
     let files = bench.world.files("octo-dev", "demo-site");
     assert_eq!(files["index.html"], b"<!doctype html><title>mine</title>");
     assert_eq!(files["assets/more.txt"], b"more");

@@ -3,9 +3,15 @@
 use std::io::{Cursor, Write};
 
 fn crc(bytes: &[u8]) -> u32 {
-    !bytes
-        .iter()
-        .fold(!0_u32, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xedb8_8320 } else { c >> 1 }))
+    !bytes.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |c, _| {
+            if c & 1 == 1 {
+                (c >> 1) ^ 0xedb8_8320
+            } else {
+                c >> 1
+            }
+        })
+    })
 }
 
 fn stored(files: &[(&str, String)]) -> Vec<u8> {
@@ -31,7 +37,10 @@ fn stored(files: &[(&str, String)]) -> Vec<u8> {
         directory.extend(offset.to_le_bytes());
         directory.extend(name.as_bytes());
     }
-    let (count, at) = (u16::try_from(files.len()).unwrap().to_le_bytes(), u32::try_from(out.len()).unwrap());
+    let (count, at) = (
+        u16::try_from(files.len()).unwrap().to_le_bytes(),
+        u32::try_from(out.len()).unwrap(),
+    );
     out.extend(&directory);
     out.extend(b"PK\x05\x06\0\0\0\0");
     out.extend([count, count].concat());
@@ -54,14 +63,25 @@ pub fn book(rows: &[&[&str]]) -> Vec<u8> {
     let rows: String = rows
         .iter()
         .enumerate()
-        .map(|(n, row)| format!("<row r=\"{}\">{}</row>", n + 1, row.iter().enumerate().map(|c| cell(c, n)).collect::<String>()))
+        .map(|(n, row)| {
+            format!(
+                "<row r=\"{}\">{}</row>",
+                n + 1,
+                row.iter()
+                    .enumerate()
+                    .map(|c| cell(c, n))
+                    .collect::<String>()
+            )
+        })
         .collect();
     around(&rows)
 }
 
 /// One sheet whose only two cells lie as far apart as can be.
 pub fn corners() -> Vec<u8> {
-    around("<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row>")
+    around(
+        "<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row>",
+    )
 }
 
 fn around(rows: &str) -> Vec<u8> {
@@ -91,16 +111,25 @@ fn around(rows: &str) -> Vec<u8> {
         ),
         (
             "xl/styles.xml",
-            format!("<styleSheet xmlns=\"{MAIN}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"),
+            format!(
+                "<styleSheet xmlns=\"{MAIN}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+            ),
         ),
-        ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{MAIN}\"><sheetData>{rows}</sheetData></worksheet>")),
+        (
+            "xl/worksheets/sheet1.xml",
+            format!("<worksheet xmlns=\"{MAIN}\"><sheetData>{rows}</sheetData></worksheet>"),
+        ),
     ])
 }
 
 /// A book, deflated, whose shared strings are these, one after the other.
 pub fn with_texts(texts: impl Iterator<Item = String>) -> Vec<u8> {
     let mut book = zip::ZipWriter::new_append(Cursor::new(around(""))).unwrap();
-    book.start_file("xl/sharedStrings.xml", zip::write::SimpleFileOptions::default().compression_level(Some(1))).unwrap();
+    book.start_file(
+        "xl/sharedStrings.xml",
+        zip::write::SimpleFileOptions::default().compression_level(Some(1)),
+    )
+    .unwrap();
     texts.for_each(|text| book.write_all(text.as_bytes()).unwrap());
     book.finish().unwrap().into_inner()
 }

@@ -8,13 +8,29 @@ use crate::ports::address::is_public;
 /// machine, a private network, or a name that only means something in one.
 #[must_use]
 pub fn is_local_host(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let bare = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return !is_public(ip);
     }
     // Names without a dot and these suffixes are never public (RFC 6761, 6762, 8375, and ICANN's `internal`).
-    let private = ["localhost", "local", "internal", "lan", "intranet", "home.arpa", "localdomain"];
-    !bare.contains('.') || private.iter().any(|p| bare.strip_suffix(p).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+    let private = [
+        "localhost",
+        "local",
+        "internal",
+        "lan",
+        "intranet",
+        "home.arpa",
+        "localdomain",
+    ];
+    !bare.contains('.')
+        || private.iter().any(|p| {
+            bare.strip_suffix(p)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
 }
 
 /// Scheme, `host:port` as written (without a user), and the path with its query, of a URL that a browser has normalised.
@@ -22,8 +38,14 @@ pub fn is_local_host(host: &str) -> bool {
 pub fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
     let rest = rest.split('#').next().unwrap_or_default();
-    let (authority, path) = rest.find(['/', '?']).map_or((rest, "/"), |at| rest.split_at(at));
-    Some((scheme, authority.rsplit('@').next().unwrap_or_default(), path))
+    let (authority, path) = rest
+        .find(['/', '?'])
+        .map_or((rest, "/"), |at| rest.split_at(at));
+    Some((
+        scheme,
+        authority.rsplit('@').next().unwrap_or_default(),
+        path,
+    ))
 }
 
 /// The host of `host:port`, brackets kept.
@@ -41,9 +63,15 @@ mod tests {
 
     #[test]
     fn urls_in_parts() {
-        assert_eq!(parts("https://u:p@a.b:8/c?d#e"), Some(("https", "a.b:8", "/c?d")));
+        assert_eq!(
+            parts("https://u:p@a.b:8/c?d#e"),
+            Some(("https", "a.b:8", "/c?d"))
+        );
         assert_eq!(parts("http://[::1]:80"), Some(("http", "[::1]:80", "/")));
-        assert_eq!((host("[::1]:80"), host("[::1]"), host("a:1"), host("a")), ("[::1]", "[::1]", "a", "a"));
+        assert_eq!(
+            (host("[::1]:80"), host("[::1]"), host("a:1"), host("a")),
+            ("[::1]", "[::1]", "a", "a")
+        );
     }
 
     #[test]

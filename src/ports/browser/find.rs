@@ -7,8 +7,15 @@ use anyhow::bail;
 use crate::ports::process;
 
 /// Looked for on `PATH`, in this order.
-const NAMES: [&str; 7] =
-    ["google-chrome-stable", "google-chrome", "chromium", "chromium-browser", "chrome", "chrome-headless-shell", "microsoft-edge"];
+const NAMES: [&str; 7] = [
+    "google-chrome-stable",
+    "google-chrome",
+    "chromium",
+    "chromium-browser",
+    "chrome",
+    "chrome-headless-shell",
+    "microsoft-edge",
+];
 
 /// Where installers put it outside `PATH`.
 const PLACES: [&str; 6] = [
@@ -26,15 +33,28 @@ const PLACES: [&str; 6] = [
 /// There is none, or none where it was said to be.
 pub fn browser(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(asked) = asked {
-        let named = if asked.components().count() == 1 { asked.to_str().and_then(process::find) } else { None };
+        let named = if asked.components().count() == 1 {
+            asked.to_str().and_then(process::find)
+        } else {
+            None
+        };
         return match named {
             Some(path) => Ok(path),
             None if process::is_executable(asked) => Ok(asked.to_owned()),
             None => bail!("LLMDEPLOY_BROWSER: {} is not a program", asked.display()),
         };
     }
-    let placed = || PLACES.iter().map(PathBuf::from).find(|p| process::is_executable(p));
-    match NAMES.iter().find_map(|name| process::find(name)).or_else(placed) {
+    let placed = || {
+        PLACES
+            .iter()
+            .map(PathBuf::from)
+            .find(|p| process::is_executable(p))
+    };
+    match NAMES
+        .iter()
+        .find_map(|name| process::find(name))
+        .or_else(placed)
+    {
         Some(path) => Ok(path),
         None => bail!("no Chrome or Chromium on this machine"),
     }
@@ -46,8 +66,13 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_must_be_there() {
-        let error = browser(Some(Path::new("/nowhere/chrome"))).unwrap_err().to_string();
-        assert!(error.contains("LLMDEPLOY_BROWSER") && error.contains("/nowhere/chrome"), "{error}");
+        let error = browser(Some(Path::new("/nowhere/chrome")))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("LLMDEPLOY_BROWSER") && error.contains("/nowhere/chrome"),
+            "{error}"
+        );
     }
 
     #[cfg(unix)]

@@ -24,7 +24,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// # Errors
 /// No port to listen on.
 pub fn open(proxy: Option<&str>) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("listening on the loopback for the browser")?;
+    let listener =
+        TcpListener::bind("127.0.0.1:0").context("listening on the loopback for the browser")?;
     let address = listener.local_addr()?;
     let proxy = proxy.map(Proxy::parse).transpose()?;
     thread::spawn(move || {
@@ -50,14 +51,29 @@ impl Proxy {
         let rest = match text.split_once("://") {
             Some(("http", rest)) => rest,
             None => text,
-            Some((scheme, _)) => bail!("a {scheme} proxy is not supported for the browser; use --offline or an http one"),
+            Some((scheme, _)) => bail!(
+                "a {scheme} proxy is not supported for the browser; use --offline or an http one"
+            ),
         };
         let rest = rest.split(['/', '?']).next().unwrap_or_default();
-        let (user, authority) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
-        let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-        let authorization =
-            user.map(|u| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(crate::text::percent_decoded(u))));
-        Ok(Self { authority, authorization })
+        let (user, authority) = rest
+            .rsplit_once('@')
+            .map_or((None, rest), |(user, host)| (Some(user), host));
+        let authority = if authority.contains(':') {
+            authority.to_owned()
+        } else {
+            format!("{authority}:80")
+        };
+        let authorization = user.map(|u| {
+            format!(
+                "Basic {}",
+                base64::engine::general_purpose::STANDARD.encode(crate::text::percent_decoded(u))
+            )
+        });
+        Ok(Self {
+            authority,
+            authorization,
+        })
     }
 }
 
@@ -66,9 +82,17 @@ fn pass(browser: &TcpStream, proxy: Option<&Proxy>) -> anyhow::Result<()> {
     let mut head = BufReader::new(browser.try_clone()?.take(HEAD_LIMIT));
     let mut line = String::new();
     head.read_line(&mut line)?;
-    let target = line.split(' ').nth(1).filter(|_| line.starts_with("CONNECT ")).unwrap_or_default().to_owned();
+    let target = line
+        .split(' ')
+        .nth(1)
+        .filter(|_| line.starts_with("CONNECT "))
+        .unwrap_or_default()
+        .to_owned();
     while head.read_line(&mut line)? > 2 {}
-    let answer = |status: &str| (&mut &*browser).write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    let answer = |status: &str| {
+        (&mut &*browser)
+            .write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes())
+    };
     let server = match reach(&target, proxy) {
         Ok(Some(server)) => server,
         Ok(None) => return Ok(answer("403 Forbidden")?),
@@ -87,14 +111,23 @@ fn pass(browser: &TcpStream, proxy: Option<&Proxy>) -> anyhow::Result<()> {
 
 /// A connection to `host:port`; `None` where no page may go.
 fn reach(target: &str, proxy: Option<&Proxy>) -> anyhow::Result<Option<TcpStream>> {
-    let Some((host, _)) = target.rsplit_once(':') else { return Ok(None) };
+    let Some((host, _)) = target.rsplit_once(':') else {
+        return Ok(None);
+    };
     if address::is_local_host(host) {
         return Ok(None);
     }
     if let Some(proxy) = proxy {
         let mut stream = connect(proxy.authority.to_socket_addrs()?)?;
-        let authorization = proxy.authorization.iter().map(|a| format!("Proxy-Authorization: {a}\r\n")).collect::<String>();
-        write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n")?;
+        let authorization = proxy
+            .authorization
+            .iter()
+            .map(|a| format!("Proxy-Authorization: {a}\r\n"))
+            .collect::<String>();
+        write!(
+            stream,
+            "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n"
+        )?;
         let mut head = Vec::new();
         // Byte by byte, so that nothing of what follows is taken.
         while !head.ends_with(b"\r\n\r\n") {
@@ -156,8 +189,19 @@ mod tests {
     #[test]
     fn nothing_local_is_reached() {
         let gate = open(None).unwrap();
-        for target in ["127.0.0.1:80", "localhost:80", "[::1]:443", "10.0.0.1:443", "169.254.169.254:80", "nonsense"] {
-            assert!(ask(gate, &format!("CONNECT {target} HTTP/1.1\r\n\r\n")).starts_with("HTTP/1.1 403"), "{target}");
+        for target in [
+            "127.0.0.1:80",
+            "localhost:80",
+            "[::1]:443",
+            "10.0.0.1:443",
+            "169.254.169.254:80",
+            "nonsense",
+        ] {
+            assert!(
+                ask(gate, &format!("CONNECT {target} HTTP/1.1\r\n\r\n"))
+                    .starts_with("HTTP/1.1 403"),
+                "{target}"
+            );
         }
         assert!(ask(gate, "GET http://127.0.0.1/ HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 403"));
     }
@@ -168,7 +212,9 @@ mod tests {
         let url = format!("http://me:p%40ss@{}", proxy.local_addr().unwrap());
         let seen = thread::spawn(move || {
             let (mut stream, _) = proxy.accept().unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let mut lines = BufReader::new(stream.try_clone().unwrap())
+                .lines()
+                .map_while(Result::ok);
             let head: Vec<String> = lines.by_ref().take_while(|l| !l.is_empty()).collect();
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
             head
@@ -177,6 +223,10 @@ mod tests {
         assert!(ask(gate, "CONNECT cdn.example:443 HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200"));
         let head = seen.join().unwrap();
         assert_eq!(head[0], "CONNECT cdn.example:443 HTTP/1.1");
-        assert!(head.iter().any(|l| l == "Proxy-Authorization: Basic bWU6cEBzcw=="), "{head:?}");
+        assert!(
+            head.iter()
+                .any(|l| l == "Proxy-Authorization: Basic bWU6cEBzcw=="),
+            "{head:?}"
+        );
     }
 }

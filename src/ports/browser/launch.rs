@@ -53,8 +53,16 @@ impl Process {
     /// What a browser that has ended said: what broke it first, then its last lines.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
-        let lines = self.said.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let (lines, _) = self.said.over.wait_timeout_while(lines, LAST_WORDS, |l| !l.over).unwrap_or_else(PoisonError::into_inner);
+        let lines = self
+            .said
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (lines, _) = self
+            .said
+            .over
+            .wait_timeout_while(lines, LAST_WORDS, |l| !l.over)
+            .unwrap_or_else(PoisonError::into_inner);
         lines.fatal.iter().chain(&lines.last).cloned().collect()
     }
 }
@@ -76,22 +84,46 @@ pub fn start(
     gate: Option<SocketAddr>,
     sandbox: bool,
 ) -> anyhow::Result<(Process, ChildStdin, ChildStdout)> {
-    let profile = tempfile::Builder::new().prefix("llmdeploy-browser-").tempdir().context("making a profile for the browser")?;
+    let profile = tempfile::Builder::new()
+        .prefix("llmdeploy-browser-")
+        .tempdir()
+        .context("making a profile for the browser")?;
     let shell = process::find("sh").context("there is no `sh` to start the browser with")?;
     let mut command = Command::new(shell);
-    command.arg("-c").arg(SCRIPT).arg(program).args(arguments(profile.path(), options, gate, sandbox));
-    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    command.arg("-c").arg(SCRIPT).arg(program).args(arguments(
+        profile.path(),
+        options,
+        gate,
+        sandbox,
+    ));
+    command
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     // What it leaves in its temporary directory goes with the profile.
-    command.env("HOME", profile.path()).env("TMPDIR", profile.path()).env("LANG", "C.UTF-8").env("TZ", "UTC").current_dir(profile.path());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("HOME", profile.path())
+        .env("TMPDIR", profile.path())
+        .env("LANG", "C.UTF-8")
+        .env("TZ", "UTC")
+        .current_dir(profile.path());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // A group of its own: all its processes can be ended at once, and Ctrl-C is ours to handle.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     adopt_orphans();
-    let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("starting {}", program.display()))?;
     let said = Arc::new(Heard::default());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let process = Process { child, said: Arc::clone(&said), profile };
+    let process = Process {
+        child,
+        said: Arc::clone(&said),
+        profile,
+    };
     if let Some(stderr) = stderr {
         std::thread::spawn(move || listen(stderr, &said));
     }
@@ -99,7 +131,12 @@ pub fn start(
     Ok((process, stdin, stdout))
 }
 
-fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbox: bool) -> Vec<String> {
+fn arguments(
+    profile: &Path,
+    options: &Options,
+    gate: Option<SocketAddr>,
+    sandbox: bool,
+) -> Vec<String> {
     let mut all: Vec<String> = [
         "--remote-debugging-pipe",
         "--headless",
@@ -143,9 +180,16 @@ fn arguments(profile: &Path, options: &Options, gate: Option<SocketAddr>, sandbo
     .into();
     all.push(format!("--user-data-dir={}", profile.display()));
     // Nothing listens on port 1: with no gate everything that is not answered by us fails at once.
-    all.push(format!("--proxy-server={}", gate.map_or_else(|| "127.0.0.1:1".to_owned(), |a| a.to_string())));
+    all.push(format!(
+        "--proxy-server={}",
+        gate.map_or_else(|| "127.0.0.1:1".to_owned(), |a| a.to_string())
+    ));
     // Without `<-loopback>` requests to this machine would pass the proxy by.
-    let direct = options.allowed.iter().map(|a| format!(";{a}")).collect::<String>();
+    let direct = options
+        .allowed
+        .iter()
+        .map(|a| format!(";{a}"))
+        .collect::<String>();
     all.push(format!("--proxy-bypass-list=<-loopback>{direct}"));
     if !sandbox {
         all.push("--no-sandbox".to_owned());
@@ -158,7 +202,11 @@ fn listen(stderr: impl Read, said: &Heard) {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     // A line without end is read in parts.
-    while (&mut stderr).take(4096).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+    while (&mut stderr)
+        .take(4096)
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|n| n > 0)
+    {
         let text = String::from_utf8_lossy(&line).trim().to_owned();
         line.clear();
         let mut lines = said.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,7 +219,10 @@ fn listen(stderr: impl Read, said: &Heard) {
         }
         lines.last.push_back(text);
     }
-    said.lines.lock().unwrap_or_else(PoisonError::into_inner).over = true;
+    said.lines
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .over = true;
     said.over.notify_all();
 }
 
@@ -193,9 +244,17 @@ fn all_ended(group: rustix::process::Pid) -> bool {
 #[cfg(unix)]
 fn crash_handlers() -> Vec<rustix::process::Pid> {
     let own = std::process::id();
-    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-    let is_one = |pid: &&str| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.contains("crashpad"));
-    children.split(' ').filter(is_one).filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?)).collect()
+    let children =
+        std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    let is_one = |pid: &&str| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|name| name.contains("crashpad"))
+    };
+    children
+        .split(' ')
+        .filter(is_one)
+        .filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?))
+        .collect()
 }
 
 /// The browser's processes have the browser for a parent; when it is killed they become ours, not the first process's, which
@@ -208,7 +267,10 @@ fn adopt_orphans() {
 impl Drop for Process {
     fn drop(&mut self) {
         #[cfg(unix)]
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        if let Some(group) = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
             // Nothing in the profile is worth an orderly end. The group may be gone already.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             let _ = self.child.wait();
@@ -222,7 +284,8 @@ impl Drop for Process {
         let _ = self.child.wait();
         // With nobody left to write to it; what cannot be removed now is tried once more when the field is dropped.
         for _ in 0..5 {
-            if std::fs::remove_dir_all(self.profile.path()).is_ok() || !self.profile.path().exists() {
+            if std::fs::remove_dir_all(self.profile.path()).is_ok() || !self.profile.path().exists()
+            {
                 break;
             }
             std::thread::sleep(Duration::from_millis(20));

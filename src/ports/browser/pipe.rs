@@ -57,14 +57,21 @@ impl Pipe {
                     }
                 }
                 // Ours is the only other one; without it nobody will ever take anything in.
-                while waiting.load(Ordering::Relaxed) > WAITING_BYTES && Arc::strong_count(&waiting) > 1 {
+                while waiting.load(Ordering::Relaxed) > WAITING_BYTES
+                    && Arc::strong_count(&waiting) > 1
+                {
                     thread::sleep(TURN);
                 }
                 message.clear();
                 message.shrink_to(1 << 20);
             }
         });
-        Self { outbox, inbox, unsent, unread }
+        Self {
+            outbox,
+            inbox,
+            unsent,
+            unread,
+        }
     }
 
     /// Bytes that the browser has not taken yet.
@@ -87,7 +94,9 @@ impl Pipe {
     /// The browser has ended.
     pub fn receive(&self, until: Instant) -> Result<Option<Value>, Closed> {
         // A message that is there is taken even when the time is up.
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
+        let left = until
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_micros(1));
         match self.inbox.recv_timeout(left) {
             Ok((bytes, message)) => {
                 self.unread.fetch_sub(bytes, Ordering::Relaxed);
@@ -114,7 +123,9 @@ fn next(from: &mut impl BufRead, message: &mut Vec<u8>) -> std::io::Result<usize
 
 /// A string of a page's may hold half a surrogate pair (`title[0]` of an emoji); JSON readers do not take the escape of one.
 fn parse(message: &[u8]) -> Option<Value> {
-    serde_json::from_slice(message).or_else(|_| serde_json::from_slice(&without_halves(message))).ok()
+    serde_json::from_slice(message)
+        .or_else(|_| serde_json::from_slice(&without_halves(message)))
+        .ok()
 }
 
 /// Escapes of half a pair become U+FFFD.
@@ -154,7 +165,10 @@ mod tests {
         let long = std::io::repeat(b'x').take(3 * LONGEST as u64);
         let from = (&b"\""[..]).chain(long).chain(&b"\"\0{\"id\":2}\0"[..]);
         let pipe = Pipe::open(std::io::sink(), from);
-        let next = pipe.receive(Instant::now() + Duration::from_secs(60)).unwrap().unwrap();
+        let next = pipe
+            .receive(Instant::now() + Duration::from_secs(60))
+            .unwrap()
+            .unwrap();
         assert_eq!(next.get("id"), Some(&json!(2)));
     }
 
@@ -170,10 +184,18 @@ mod tests {
 
     #[test]
     fn half_a_pair_is_no_reason_to_lose_an_answer() {
-        let text = |json: &str| parse(json.as_bytes()).map(|v| v["v"].as_str().unwrap_or_default().to_owned());
+        let text = |json: &str| {
+            parse(json.as_bytes()).map(|v| v["v"].as_str().unwrap_or_default().to_owned())
+        };
         assert_eq!(text(r#"{"v":"a\ud83db"}"#).as_deref(), Some("a\u{fffd}b"));
-        assert_eq!(text(r#"{"v":"\udc00\ud83d\ude80\ud83d"}"#).as_deref(), Some("\u{fffd}🚀\u{fffd}"));
-        assert_eq!(text(r#"{"v":"\\ud83d \ud83d"}"#).as_deref(), Some("\\ud83d \u{fffd}"));
+        assert_eq!(
+            text(r#"{"v":"\udc00\ud83d\ude80\ud83d"}"#).as_deref(),
+            Some("\u{fffd}🚀\u{fffd}")
+        );
+        assert_eq!(
+            text(r#"{"v":"\\ud83d \ud83d"}"#).as_deref(),
+            Some("\\ud83d \u{fffd}")
+        );
         assert_eq!(text(r#"{"v":"\ud83d"#), None);
     }
 }

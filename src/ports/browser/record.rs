@@ -68,9 +68,18 @@ impl Why {
             "ERR_NETWORK_",
             "ERR_DNS_",
         ];
-        let single = ["ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED", "ERR_SSL_PROTOCOL_ERROR"];
-        let no_answer = single.contains(&error) || families.iter().any(|known| error.starts_with(known));
-        if no_answer { Self::Unreachable } else { Self::Failed }
+        let single = [
+            "ERR_EMPTY_RESPONSE",
+            "ERR_SOCKET_NOT_CONNECTED",
+            "ERR_SSL_PROTOCOL_ERROR",
+        ];
+        let no_answer =
+            single.contains(&error) || families.iter().any(|known| error.starts_with(known));
+        if no_answer {
+            Self::Unreachable
+        } else {
+            Self::Failed
+        }
     }
 }
 
@@ -126,8 +135,13 @@ pub fn shown(value: &Value) -> String {
     match &value["value"] {
         Value::String(text) => text.clone(),
         Value::Null => {
-            let text = value["unserializableValue"].as_str().or(value["description"].as_str());
-            text.or(value["subtype"].as_str()).or(value["type"].as_str()).unwrap_or_default().to_owned()
+            let text = value["unserializableValue"]
+                .as_str()
+                .or(value["description"].as_str());
+            text.or(value["subtype"].as_str())
+                .or(value["type"].as_str())
+                .unwrap_or_default()
+                .to_owned()
         }
         other => other.to_string(),
     }
@@ -137,9 +151,18 @@ pub fn shown(value: &Value) -> String {
 #[must_use]
 pub fn exception(details: &Value) -> String {
     let thrown = &details["exception"];
-    let text = if thrown.is_object() { shown(thrown) } else { details["text"].as_str().unwrap_or_default().to_owned() };
+    let text = if thrown.is_object() {
+        shown(thrown)
+    } else {
+        details["text"].as_str().unwrap_or_default().to_owned()
+    };
     let first = text.lines().next().unwrap_or_default().to_owned();
-    let file = details["url"].as_str().and_then(|u| u.split(['?', '#']).next()?.rsplit('/').find(|p| !p.is_empty()));
+    let file = details["url"].as_str().and_then(|u| {
+        u.split(['?', '#'])
+            .next()?
+            .rsplit('/')
+            .find(|p| !p.is_empty())
+    });
     match (file, details["lineNumber"].as_u64()) {
         (Some(file), Some(line)) => format!("{first} ({file}:{})", line + 1),
         _ => first,

@@ -23,9 +23,16 @@ pub struct Browser {
 #[derive(Debug)]
 pub enum Incoming {
     /// The result of a call, or why there is none.
-    Answer { id: u64, result: Result<Value, String> },
+    Answer {
+        id: u64,
+        result: Result<Value, String>,
+    },
     /// `session` is empty for the browser itself.
-    Event { session: String, method: String, params: Value },
+    Event {
+        session: String,
+        method: String,
+        params: Value,
+    },
 }
 
 impl Browser {
@@ -35,16 +42,32 @@ impl Browser {
     /// There is none, or it does not start; with what it said.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
         let program = find::browser(options.path.as_deref())?;
-        let gate = if options.offline { None } else { Some(gate::open(options.proxy.as_deref())?) };
+        let gate = if options.offline {
+            None
+        } else {
+            Some(gate::open(options.proxy.as_deref())?)
+        };
         let try_once = |sandbox: bool| -> anyhow::Result<Result<Self, anyhow::Error>> {
             let (process, stdin, stdout) = launch::start(&program, options, gate, sandbox)?;
-            let mut browser = Self { pipe: pipe::Pipe::open(stdin, stdout), process, last: 0, waited: None };
+            let mut browser = Self {
+                pipe: pipe::Pipe::open(stdin, stdout),
+                process,
+                last: 0,
+                waited: None,
+            };
             let until = Instant::now() + START;
             let started = browser.call_browser("Browser.getVersion", &json!({}), until);
-            let Err(error) = started else { return Ok(Ok(browser)) };
+            let Err(error) = started else {
+                return Ok(Ok(browser));
+            };
             let error = error.context(format!("{} does not start", program.display()));
             // Containers and some kernels forbid what the sandbox needs; there is no exit status that says so.
-            let refused = sandbox && browser.process.said().iter().any(|l| l.to_ascii_lowercase().contains("sandbox"));
+            let refused = sandbox
+                && browser
+                    .process
+                    .said()
+                    .iter()
+                    .any(|l| l.to_ascii_lowercase().contains("sandbox"));
             if refused { Ok(Err(error)) } else { Err(error) }
         };
         match try_once(!launch::sandbox_is_refused())? {
@@ -63,7 +86,9 @@ impl Browser {
         if !session.is_empty() {
             message["sessionId"] = json!(session);
         }
-        self.pipe.send(&message).map_err(|pipe::Closed| self.ended())?;
+        self.pipe
+            .send(&message)
+            .map_err(|pipe::Closed| self.ended())?;
         Ok(self.last)
     }
 
@@ -71,7 +96,10 @@ impl Browser {
     /// can take would hold up everything else.
     pub fn takes_more(&mut self) -> bool {
         let start = Instant::now();
-        if self.waited.is_none_or(|last| start.duration_since(last) > 2 * DRAIN) {
+        if self
+            .waited
+            .is_none_or(|last| start.duration_since(last) > 2 * DRAIN)
+        {
             while self.pipe.unsent() > UNSENT && start.elapsed() < DRAIN {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -88,25 +116,45 @@ impl Browser {
     /// # Errors
     /// The browser has ended.
     pub fn receive(&mut self, until: Instant) -> anyhow::Result<Option<Incoming>> {
-        let Some(mut message) = self.pipe.receive(until).map_err(|pipe::Closed| self.ended())? else { return Ok(None) };
+        let Some(mut message) = self
+            .pipe
+            .receive(until)
+            .map_err(|pipe::Closed| self.ended())?
+        else {
+            return Ok(None);
+        };
         if let Some(id) = message["id"].as_u64() {
             let result = match message.get("error") {
-                Some(error) => Err(error["message"].as_str().unwrap_or("no reason given").to_owned()),
+                Some(error) => Err(error["message"]
+                    .as_str()
+                    .unwrap_or("no reason given")
+                    .to_owned()),
                 None => Ok(message["result"].take()),
             };
             return Ok(Some(Incoming::Answer { id, result }));
         }
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let (session, method) = (text(&message["sessionId"]), text(&message["method"]));
-        Ok(Some(Incoming::Event { session, method, params: message["params"].take() }))
+        Ok(Some(Incoming::Event {
+            session,
+            method,
+            params: message["params"].take(),
+        }))
     }
 
     /// A call to the browser itself while nothing else goes on; events are dropped.
-    fn call_browser(&mut self, method: &str, params: &Value, until: Instant) -> anyhow::Result<Value> {
+    fn call_browser(
+        &mut self,
+        method: &str,
+        params: &Value,
+        until: Instant,
+    ) -> anyhow::Result<Value> {
         let asked = self.send("", method, params)?;
         loop {
             match self.receive(until)? {
-                Some(Incoming::Answer { id, result }) if id == asked => return result.map_err(|e| anyhow!("{method}: {e}")),
+                Some(Incoming::Answer { id, result }) if id == asked => {
+                    return result.map_err(|e| anyhow!("{method}: {e}"));
+                }
                 Some(_) => {}
                 None => bail!("the browser does not answer"),
             }
@@ -116,13 +164,19 @@ impl Browser {
     /// For the error of a browser that hangs.
     #[must_use]
     pub fn hung(&self, method: &str) -> anyhow::Error {
-        anyhow!("the browser does not answer ({method}, {} s)", ANSWER.as_secs())
+        anyhow!(
+            "the browser does not answer ({method}, {} s)",
+            ANSWER.as_secs()
+        )
     }
 
     fn ended(&self) -> anyhow::Error {
         let said = self.process.said();
         // What broke it comes first; else a line that names an error says more than the last.
-        let line = said.iter().find(|l| l.contains("FATAL")).or_else(|| said.iter().find(|l| l.to_ascii_lowercase().contains("error")));
+        let line = said.iter().find(|l| l.contains("FATAL")).or_else(|| {
+            said.iter()
+                .find(|l| l.to_ascii_lowercase().contains("error"))
+        });
         let line = line.or(said.last());
         match line {
             Some(line) => anyhow!("the browser has ended: {line}"),

@@ -76,7 +76,11 @@ impl<'a> Tab<'a> {
     ///
     /// # Errors
     /// The browser has ended or hangs.
-    pub fn open(browser: &'a mut Browser, host: &'a dyn Host, script: &str) -> anyhow::Result<Self> {
+    pub fn open(
+        browser: &'a mut Browser,
+        host: &'a dyn Host,
+        script: &str,
+    ) -> anyhow::Result<Self> {
         let mut tab = Self {
             browser,
             host,
@@ -95,19 +99,35 @@ impl<'a> Tab<'a> {
         };
         let attach = json!({"autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true});
         tab.browser_call("Target.setAutoAttach", &attach)?;
-        let context = tab.browser_call("Target.createBrowserContext", &json!({"disposeOnDetach": true}))?;
-        context["browserContextId"].as_str().unwrap_or_default().clone_into(&mut tab.context);
-        let deny = json!({"behavior": "deny", "browserContextId": tab.context, "eventsEnabled": true});
+        let context = tab.browser_call(
+            "Target.createBrowserContext",
+            &json!({"disposeOnDetach": true}),
+        )?;
+        context["browserContextId"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut tab.context);
+        let deny =
+            json!({"behavior": "deny", "browserContextId": tab.context, "eventsEnabled": true});
         tab.browser.send("", "Browser.setDownloadBehavior", &deny)?;
-        tab.browser_call("Target.createTarget", &json!({"url": "about:blank", "browserContextId": tab.context}))?;
+        tab.browser_call(
+            "Target.createTarget",
+            &json!({"url": "about:blank", "browserContextId": tab.context}),
+        )?;
         let until = Instant::now() + ANSWER;
         while tab.session.is_empty() {
             if !tab.pump(until)? {
                 return Err(tab.browser.hung("Target.attachedToTarget"));
             }
         }
-        tab.send("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}))?;
-        tab.send("Emulation.setFocusEmulationEnabled", &json!({"enabled": true}))?;
+        tab.send(
+            "Page.addScriptToEvaluateOnNewDocument",
+            &json!({"source": script}),
+        )?;
+        tab.send(
+            "Emulation.setFocusEmulationEnabled",
+            &json!({"enabled": true}),
+        )?;
         let (width, height) = VIEWPORT;
         let metrics = json!({
             "width": width, "height": height, "screenWidth": width, "screenHeight": height, "deviceScaleFactor": 1, "mobile": false,
@@ -118,7 +138,10 @@ impl<'a> Tab<'a> {
             None => return Err(tab.browser.hung("Page.getFrameTree")),
             Some(Err(e)) => return Err(anyhow!("the browser opens no page: {e}")),
         };
-        tree["frameTree"]["frame"]["id"].as_str().unwrap_or_default().clone_into(&mut tab.frame);
+        tree["frameTree"]["frame"]["id"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut tab.frame);
         Ok(tab)
     }
 
@@ -129,7 +152,10 @@ impl<'a> Tab<'a> {
     pub fn close(mut self) -> anyhow::Result<Record> {
         // What is said while it ends is of no interest.
         let record = std::mem::take(&mut self.record);
-        self.browser_call("Target.disposeBrowserContext", &json!({"browserContextId": self.context}))?;
+        self.browser_call(
+            "Target.disposeBrowserContext",
+            &json!({"browserContextId": self.context}),
+        )?;
         Ok(record)
     }
 
@@ -167,7 +193,12 @@ impl<'a> Tab<'a> {
     ///
     /// # Errors
     /// The browser has ended.
-    pub fn call(&mut self, method: &str, params: &Value, limit: Duration) -> anyhow::Result<Option<Result<Value, String>>> {
+    pub fn call(
+        &mut self,
+        method: &str,
+        params: &Value,
+        limit: Duration,
+    ) -> anyhow::Result<Option<Result<Value, String>>> {
         let id = self.post(method, params)?;
         let until = Instant::now() + limit;
         loop {
@@ -185,7 +216,8 @@ impl<'a> Tab<'a> {
     /// # Errors
     /// The browser has ended or hangs.
     pub fn require_browser(&mut self) -> anyhow::Result<()> {
-        self.browser_call("Browser.getVersion", &json!({})).map(drop)
+        self.browser_call("Browser.getVersion", &json!({}))
+            .map(drop)
     }
 
     fn browser_call(&mut self, method: &str, params: &Value) -> anyhow::Result<Value> {
@@ -217,7 +249,11 @@ impl<'a> Tab<'a> {
                 }
                 Ok(true)
             }
-            Some(Incoming::Event { session, method, params }) => self.on_event(&session, &method, &params).map(|()| true),
+            Some(Incoming::Event {
+                session,
+                method,
+                params,
+            }) => self.on_event(&session, &method, &params).map(|()| true),
             None => Ok(false),
         }
     }
@@ -230,7 +266,10 @@ impl<'a> Tab<'a> {
 
     /// Requests to elsewhere that have not been answered: URL and resource type.
     pub fn unanswered(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.open.values().map(|(url, resource)| (url.as_str(), resource.as_str())).filter(|(url, _)| !self.host.is_home(url))
+        self.open
+            .values()
+            .map(|(url, resource)| (url.as_str(), resource.as_str()))
+            .filter(|(url, _)| !self.host.is_home(url))
     }
 
     fn on_event(&mut self, session: &str, method: &str, params: &Value) -> anyhow::Result<()> {
@@ -240,18 +279,30 @@ impl<'a> Tab<'a> {
             "Target.attachedToTarget" => return self.on_attached(session, params),
             "Target.detachedFromTarget" => {
                 self.workers.remove(text("sessionId"));
-                self.sockets.retain(|(session, _)| session != text("sessionId"));
-                self.open.retain(|(session, _), _| session != text("sessionId"));
+                self.sockets
+                    .retain(|(session, _)| session != text("sessionId"));
+                self.open
+                    .retain(|(session, _), _| session != text("sessionId"));
                 if text("sessionId") == self.session {
-                    self.record.gone.get_or_insert_with(|| "the page closed itself".to_owned());
+                    self.record
+                        .gone
+                        .get_or_insert_with(|| "the page closed itself".to_owned());
                 }
             }
-            "Inspector.targetCrashed" if main => self.record.gone = Some("the page crashed".to_owned()),
+            "Inspector.targetCrashed" if main => {
+                self.record.gone = Some("the page crashed".to_owned())
+            }
             "Fetch.requestPaused" => return self.on_request(session, params),
             "Page.javascriptDialogOpening" => {
-                self.record.attempts.add(&format!("{}: {}", text("type"), text("message")));
+                self.record
+                    .attempts
+                    .add(&format!("{}: {}", text("type"), text("message")));
                 let accept = text("type") == "beforeunload";
-                self.browser.send(session, "Page.handleJavaScriptDialog", &json!({"accept": accept}))?;
+                self.browser.send(
+                    session,
+                    "Page.handleJavaScriptDialog",
+                    &json!({"accept": accept}),
+                )?;
             }
             "Page.loadEventFired" if main => self.loaded = true,
             "Page.frameNavigated" if main && params["frame"]["parentId"].is_null() => {
@@ -259,13 +310,20 @@ impl<'a> Tab<'a> {
                 // What the document before had asked for is of no interest any more; its own request is done.
                 self.open.retain(|(owner, _), _| owner != session);
             }
-            "Page.windowOpen" => self.record.attempts.add(&format!("window: {}", text("url"))),
-            "Browser.downloadWillBegin" => self.record.attempts.add(&format!("download of {}", text("url"))),
+            "Page.windowOpen" => self
+                .record
+                .attempts
+                .add(&format!("window: {}", text("url"))),
+            "Browser.downloadWillBegin" => self
+                .record
+                .attempts
+                .add(&format!("download of {}", text("url"))),
             "Network.requestWillBeSent" => {
                 let url = params["request"]["url"].as_str().unwrap_or_default();
                 if !url.starts_with("data:") && !url.starts_with("blob:") {
                     let key = (session.to_owned(), text("requestId").to_owned());
-                    self.open.insert(key, (url.to_owned(), text("type").to_owned()));
+                    self.open
+                        .insert(key, (url.to_owned(), text("type").to_owned()));
                 }
             }
             "Network.responseReceived" => {
@@ -275,20 +333,45 @@ impl<'a> Tab<'a> {
                     self.fail(url, text("type"), Why::Status(status), &status.to_string());
                 }
             }
-            "Network.loadingFinished" => drop(self.open.remove(&(session.to_owned(), text("requestId").to_owned()))),
+            "Network.loadingFinished" => drop(
+                self.open
+                    .remove(&(session.to_owned(), text("requestId").to_owned())),
+            ),
             "Network.loadingFailed" => self.on_failed(session, params),
-            "Network.webSocketCreated" => drop(self.sockets.insert((session.to_owned(), text("requestId").to_owned()))),
-            "Network.webSocketClosed" => drop(self.sockets.remove(&(session.to_owned(), text("requestId").to_owned()))),
-            "Network.webSocketFrameError" => self.record.console.add(&format!("WebSocket: {}", text("errorMessage"))),
+            "Network.webSocketCreated" => drop(
+                self.sockets
+                    .insert((session.to_owned(), text("requestId").to_owned())),
+            ),
+            "Network.webSocketClosed" => drop(
+                self.sockets
+                    .remove(&(session.to_owned(), text("requestId").to_owned())),
+            ),
+            "Network.webSocketFrameError" => self
+                .record
+                .console
+                .add(&format!("WebSocket: {}", text("errorMessage"))),
             "Runtime.consoleAPICalled" if matches!(text("type"), "error" | "assert") => {
-                let words: Vec<String> = params["args"].as_array().into_iter().flatten().map(shown).collect();
+                let words: Vec<String> = params["args"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(shown)
+                    .collect();
                 self.record.console.add(&words.join(" "));
             }
             // What failed to load is told as a request.
-            "Log.entryAdded" if params["entry"]["level"] == "error" && params["entry"]["source"] != "network" => {
-                self.record.console.add(params["entry"]["text"].as_str().unwrap_or_default());
+            "Log.entryAdded"
+                if params["entry"]["level"] == "error"
+                    && params["entry"]["source"] != "network" =>
+            {
+                self.record
+                    .console
+                    .add(params["entry"]["text"].as_str().unwrap_or_default());
             }
-            "Runtime.exceptionThrown" => self.record.exceptions.add(&exception(&params["exceptionDetails"])),
+            "Runtime.exceptionThrown" => self
+                .record
+                .exceptions
+                .add(&exception(&params["exceptionDetails"])),
             _ => {}
         }
         Ok(())
@@ -297,7 +380,11 @@ impl<'a> Tab<'a> {
     fn on_attached(&mut self, parent: &str, params: &Value) -> anyhow::Result<()> {
         let info = &params["targetInfo"];
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let (session, kind, target) = (text(&params["sessionId"]), text(&info["type"]), text(&info["targetId"]));
+        let (session, kind, target) = (
+            text(&params["sessionId"]),
+            text(&info["type"]),
+            text(&info["targetId"]),
+        );
         // The browser's own pages (an omnibox nobody sees) stay where they wait: their hundreds of requests are not the page's.
         if info["browserContextId"] != self.context.as_str() || kind == "browser_ui" {
             return Ok(());
@@ -305,10 +392,16 @@ impl<'a> Tab<'a> {
         let ours = self.session.is_empty() && kind == "page" && info["openerId"].is_null();
         if kind == "page" && !ours {
             self.windows.insert(session.clone());
-            self.browser.send(&session, "Fetch.enable", &json!({"patterns": [{"urlPattern": "*"}]}))?;
+            self.browser.send(
+                &session,
+                "Fetch.enable",
+                &json!({"patterns": [{"urlPattern": "*"}]}),
+            )?;
             // Its opener shares its process, and waits with it as long as it waits for the debugger.
-            self.browser.send(&session, "Runtime.runIfWaitingForDebugger", &json!({}))?;
-            self.browser.send("", "Target.closeTarget", &json!({"targetId": target}))?;
+            self.browser
+                .send(&session, "Runtime.runIfWaitingForDebugger", &json!({}))?;
+            self.browser
+                .send("", "Target.closeTarget", &json!({"targetId": target}))?;
             return Ok(());
         }
         if ours {
@@ -346,31 +439,60 @@ impl<'a> Tab<'a> {
         let route = if leaves || self.windows.contains(session) {
             Route::Refuse
         } else {
-            self.host.route(&Asked { method: request["method"].as_str().unwrap_or("GET"), url })
+            self.host.route(&Asked {
+                method: request["method"].as_str().unwrap_or("GET"),
+                url,
+            })
         };
         let (reason, why) = match route {
             Route::Answer(answer) => {
                 // A page that asks for more than the browser can take in is refused the rest.
                 if self.browser.takes_more() {
-                    let headers: Vec<Value> = answer.headers.iter().map(|(k, v)| json!({"name": k, "value": v})).collect();
+                    let headers: Vec<Value> = answer
+                        .headers
+                        .iter()
+                        .map(|(k, v)| json!({"name": k, "value": v}))
+                        .collect();
                     let body = STANDARD.encode(&answer.body);
                     let answer = json!({"requestId": id, "responseCode": answer.status, "responseHeaders": headers, "body": body});
-                    return self.browser.send(session, "Fetch.fulfillRequest", &answer).map(drop);
+                    return self
+                        .browser
+                        .send(session, "Fetch.fulfillRequest", &answer)
+                        .map(drop);
                 }
                 ("Aborted", Why::Failed)
             }
-            Route::Network => return self.browser.send(session, "Fetch.continueRequest", &json!({"requestId": id})).map(drop),
+            Route::Network => {
+                return self
+                    .browser
+                    .send(session, "Fetch.continueRequest", &json!({"requestId": id}))
+                    .map(drop);
+            }
             Route::Offline => ("InternetDisconnected", Why::Unreachable),
             Route::Refuse => ("BlockedByClient", Why::Refused),
         };
-        self.refused.insert(params["networkId"].as_str().unwrap_or_default().to_owned(), why);
-        self.browser.send(session, "Fetch.failRequest", &json!({"requestId": id, "errorReason": reason})).map(drop)
+        self.refused.insert(
+            params["networkId"].as_str().unwrap_or_default().to_owned(),
+            why,
+        );
+        self.browser
+            .send(
+                session,
+                "Fetch.failRequest",
+                &json!({"requestId": id, "errorReason": reason}),
+            )
+            .map(drop)
     }
 
     fn on_failed(&mut self, session: &str, params: &Value) {
         let id = params["requestId"].as_str().unwrap_or_default();
-        let Some((url, resource)) = self.open.remove(&(session.to_owned(), id.to_owned())) else { return };
-        let error = params["errorText"].as_str().unwrap_or_default().trim_start_matches("net::");
+        let Some((url, resource)) = self.open.remove(&(session.to_owned(), id.to_owned())) else {
+            return;
+        };
+        let error = params["errorText"]
+            .as_str()
+            .unwrap_or_default()
+            .trim_start_matches("net::");
         let (why, text) = match self.refused.remove(id) {
             Some(Why::Refused) => (Why::Refused, "refused: not to be reached by a page"),
             Some(why) => (why, error),
@@ -384,7 +506,12 @@ impl<'a> Tab<'a> {
     fn fail(&mut self, url: &str, resource: &str, why: Why, text: &str) {
         // The browser asks for it by itself; no page is worse for not having one.
         if address::parts(url).is_none_or(|(_, _, path)| path != "/favicon.ico") {
-            self.record.fail(Failure { url: url.to_owned(), resource: resource.to_owned(), why, text: text.to_owned() });
+            self.record.fail(Failure {
+                url: url.to_owned(),
+                resource: resource.to_owned(),
+                why,
+                text: text.to_owned(),
+            });
         }
     }
 }

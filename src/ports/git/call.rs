@@ -23,7 +23,15 @@ pub(super) struct Call<'a> {
 
 impl Default for Call<'_> {
     fn default() -> Self {
-        Self { dir: None, args: vec![], config: vec![], remote: None, limit: LOCAL_LIMIT, feed: None, listen: None }
+        Self {
+            dir: None,
+            args: vec![],
+            config: vec![],
+            remote: None,
+            limit: LOCAL_LIMIT,
+            feed: None,
+            listen: None,
+        }
     }
 }
 

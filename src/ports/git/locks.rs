@@ -28,7 +28,10 @@ pub fn clear(dir: &Path) -> io::Result<()> {
                 since => since?,
             };
             // A time in the future is a clock that was set back.
-            if SystemTime::now().duration_since(since).is_ok_and(|age| age < STALE) {
+            if SystemTime::now()
+                .duration_since(since)
+                .is_ok_and(|age| age < STALE)
+            {
                 continue;
             }
             match fs::remove_file(&lock) {
@@ -51,7 +54,9 @@ fn collect(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
         let path = entry.path();
         if entry.file_type()?.is_dir() {
             folders.push(path);
-        } else if path.extension().is_some_and(|e| e == "lock") && entry.file_name() != super::OWN_LOCK {
+        } else if path.extension().is_some_and(|e| e == "lock")
+            && entry.file_name() != super::OWN_LOCK
+        {
             found.push(path);
         }
     }
@@ -59,7 +64,9 @@ fn collect(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
 }
 
 fn collect_below(dir: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    collect(dir, found)?.iter().try_for_each(|folder| collect_below(folder, found))
+    collect(dir, found)?
+        .iter()
+        .try_for_each(|folder| collect_below(folder, found))
 }
 
 #[cfg(test)]
@@ -73,8 +80,16 @@ mod tests {
         clear(&dir.path().join("nothing")).unwrap();
         fs::create_dir_all(dir.path().join("refs/heads")).unwrap();
         let old = SystemTime::now() - Duration::from_secs(60);
-        for name in ["HEAD.lock", "refs/heads/main.lock", "refs/heads/main", super::super::OWN_LOCK] {
-            File::create(dir.path().join(name)).unwrap().set_modified(old).unwrap();
+        for name in [
+            "HEAD.lock",
+            "refs/heads/main.lock",
+            "refs/heads/main",
+            super::super::OWN_LOCK,
+        ] {
+            File::create(dir.path().join(name))
+                .unwrap()
+                .set_modified(old)
+                .unwrap();
         }
         clear(dir.path()).unwrap();
         let there = |name: &str| dir.path().join(name).exists();

@@ -52,7 +52,12 @@ pub enum Remote {
     /// A bare repository in the file system.
     Path(PathBuf),
     /// `https://host/owner/name.git` (http on loopback), without a user.
-    Http { url: String, authority: String, host: String, token: Option<Secret> },
+    Http {
+        url: String,
+        authority: String,
+        host: String,
+        token: Option<Secret>,
+    },
 }
 
 /// What to commit.
@@ -101,7 +106,11 @@ pub fn is_repository(dir: &Path) -> bool {
 impl Git {
     #[must_use]
     pub fn new(children: Children, progress: Arc<dyn Progress>, patience: Duration) -> Self {
-        Self { children, progress, patience }
+        Self {
+            children,
+            progress,
+            patience,
+        }
     }
 
     /// Makes a bare repository, or leaves the one that is there as it is, but for the locks of a git that was killed.
@@ -109,16 +118,31 @@ impl Git {
     /// # Errors
     /// `git_missing`, `git_failed`.
     pub fn init(&self, dir: &Path) -> Result<()> {
-        let clear =
-            || locks::clear(dir).with_context(|| format!("removing the locks of a dead git in {}", dir.display())).or_code(Code::GitFailed);
+        let clear = || {
+            locks::clear(dir)
+                .with_context(|| format!("removing the locks of a dead git in {}", dir.display()))
+                .or_code(Code::GitFailed)
+        };
         clear()?;
-        let words = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--"];
+        let words = [
+            "init",
+            "--quiet",
+            "--bare",
+            "--template=",
+            "--initial-branch=main",
+            "--",
+        ];
         let mut tries = 1;
         while !is_repository(dir) {
-            let made = self.ok(Call { args: args(words).into_iter().chain([dir.into()]).collect(), ..Call::default() });
+            let made = self.ok(Call {
+                args: args(words).into_iter().chain([dir.into()]).collect(),
+                ..Call::default()
+            });
             match made {
                 // Another process is making it at the same time.
-                Err(e) if e.code == Code::GitFailed && tries < INIT_TRIES => std::thread::sleep(BETWEEN_INITS),
+                Err(e) if e.code == Code::GitFailed && tries < INIT_TRIES => {
+                    std::thread::sleep(BETWEEN_INITS)
+                }
                 made => return made.map(drop),
             }
             tries += 1;
@@ -131,7 +155,11 @@ impl Git {
     #[must_use]
     pub fn has(&self, dir: &Path, commit: &Sha) -> bool {
         let object = format!("{commit}^{{commit}}");
-        let call = Call { dir: Some(dir), args: args(["cat-file", "-e", object.as_str()]), ..Call::default() };
+        let call = Call {
+            dir: Some(dir),
+            args: args(["cat-file", "-e", object.as_str()]),
+            ..Call::default()
+        };
         is_repository(dir) && self.call(call).is_ok_and(|output| output.status.success())
     }
 
@@ -142,14 +170,25 @@ impl Git {
     pub fn commit(&self, dir: &Path, draft: &Draft<'_>) -> Result<Sha> {
         let call = Call {
             dir: Some(dir),
-            args: args(["fast-import", "--quiet", "--done", "--force", "--date-format=raw"]),
+            args: args([
+                "fast-import",
+                "--quiet",
+                "--done",
+                "--force",
+                "--date-format=raw",
+            ]),
             config: vec![("fastimport.unpackLimit", "0".to_owned())],
-            feed: Some(Box::new(|out| write_stream(&mut io::BufWriter::new(out), draft))),
+            feed: Some(Box::new(|out| {
+                write_stream(&mut io::BufWriter::new(out), draft)
+            })),
             ..Call::default()
         };
         let output = self.ok(call)?;
         let sha = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Sha::parse(&sha).map_err(anyhow::Error::msg).context("reading what git fast-import made").or_code(Code::GitFailed)
+        Sha::parse(&sha)
+            .map_err(anyhow::Error::msg)
+            .context("reading what git fast-import made")
+            .or_code(Code::GitFailed)
     }
 
     /// Fetches the remote's `main` with its history and says where it is; `None` for a repository without that branch.
@@ -158,14 +197,31 @@ impl Git {
     /// `git_missing`, `git_failed`, `network`, `bad_token`, `forbidden`.
     pub fn fetch(&self, dir: &Path, remote: &Remote, limit: Duration) -> Result<Option<Sha>> {
         let refspec = format!("+{BRANCH}:{FETCHED}");
-        let words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--"];
-        let call = Call { dir: Some(dir), args: args(words), remote: Some((remote, vec![refspec.into()])), limit, ..Call::default() };
+        let words = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--",
+        ];
+        let call = Call {
+            dir: Some(dir),
+            args: args(words),
+            remote: Some((remote, vec![refspec.into()])),
+            limit,
+            ..Call::default()
+        };
         let output = self.call(call)?;
         if output.status.success() {
             return self.resolve(dir, FETCHED).map(Some);
         }
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        if stderr.contains("couldn't find remote ref") { Ok(None) } else { Err(refusal(&stderr, "git fetch", remote)) }
+        if stderr.contains("couldn't find remote ref") {
+            Ok(None)
+        } else {
+            Err(refusal(&stderr, "git fetch", remote))
+        }
     }
 
     /// The tip of `main` in a repository of this machine.
@@ -177,10 +233,16 @@ impl Git {
     }
 
     fn resolve(&self, dir: &Path, name: &str) -> Result<Sha> {
-        let output =
-            self.ok(Call { dir: Some(dir), args: args(["rev-parse", "--verify", "--end-of-options", name]), ..Call::default() })?;
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(["rev-parse", "--verify", "--end-of-options", name]),
+            ..Call::default()
+        })?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Sha::parse(&text).map_err(anyhow::Error::msg).context("reading git rev-parse").or_code(Code::GitFailed)
+        Sha::parse(&text)
+            .map_err(anyhow::Error::msg)
+            .context("reading git rev-parse")
+            .or_code(Code::GitFailed)
     }
 
     /// The history that ends in `tip`, newest first.
@@ -188,15 +250,24 @@ impl Git {
     /// # Errors
     /// `git_missing`, `git_failed`.
     pub fn log(&self, dir: &Path, tip: &Sha) -> Result<Vec<LogEntry>> {
-        let output =
-            self.ok(Call { dir: Some(dir), args: args(["log", "-z", "--format=%H%n%B", tip.as_str(), "--"]), ..Call::default() })?;
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(["log", "-z", "--format=%H%n%B", tip.as_str(), "--"]),
+            ..Call::default()
+        })?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.split('\0')
             .filter(|e| !e.is_empty())
             .map(|entry| {
                 let (sha, message) = entry.split_once('\n').unwrap_or((entry, ""));
-                let sha = Sha::parse(sha).map_err(anyhow::Error::msg).context("reading git log").or_code(Code::GitFailed)?;
-                Ok(LogEntry { sha, message: message.to_owned() })
+                let sha = Sha::parse(sha)
+                    .map_err(anyhow::Error::msg)
+                    .context("reading git log")
+                    .or_code(Code::GitFailed)?;
+                Ok(LogEntry {
+                    sha,
+                    message: message.to_owned(),
+                })
             })
             .collect()
     }
@@ -207,7 +278,11 @@ impl Git {
     /// `git_missing`, `git_failed`.
     pub fn tree(&self, dir: &Path, commit: &str) -> Result<Vec<TreeEntry>> {
         let words = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit];
-        let output = self.ok(Call { dir: Some(dir), args: args(words), ..Call::default() })?;
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(words),
+            ..Call::default()
+        })?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.split('\0').filter_map(tree_entry).collect())
     }
@@ -221,16 +296,34 @@ impl Git {
             return Ok(Vec::new());
         }
         let feed: Feed<'_> = Box::new(|out| ids.iter().try_for_each(|id| writeln!(out, "{id}")));
-        let output = self.ok(Call { dir: Some(dir), args: args(["cat-file", "--batch"]), feed: Some(feed), ..Call::default() })?;
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(["cat-file", "--batch"]),
+            feed: Some(feed),
+            ..Call::default()
+        })?;
         let mut rest = output.stdout.as_slice();
-        ids.iter().map(|id| next_blob(&mut rest).with_context(|| format!("reading blob {id}")).or_code(Code::GitFailed)).collect()
+        ids.iter()
+            .map(|id| {
+                next_blob(&mut rest)
+                    .with_context(|| format!("reading blob {id}"))
+                    .or_code(Code::GitFailed)
+            })
+            .collect()
     }
 
     /// Brings a commit to the remote's `main`, on top of `parent`, never forced.
     ///
     /// # Errors
     /// `git_missing`, `git_failed`, `push_rejected`, `network`, `bad_token`, `forbidden`.
-    pub fn push(&self, dir: &Path, remote: &Remote, commit: &Sha, parent: Option<&Sha>, limit: Duration) -> Result<Pushed> {
+    pub fn push(
+        &self,
+        dir: &Path,
+        remote: &Remote,
+        commit: &Sha,
+        parent: Option<&Sha>,
+        limit: Duration,
+    ) -> Result<Pushed> {
         match remote {
             Remote::Path(to) => self.hand_over(dir, to, commit, parent),
             Remote::Http { .. } => self.send(dir, remote, commit, limit),
@@ -239,11 +332,23 @@ impl Git {
 
     /// To a repository on this machine: its packs first, then the branch, if it still is where the commit's parent is. That
     /// is what a push does, in one process instead of eight.
-    fn hand_over(&self, from: &Path, to: &Path, commit: &Sha, parent: Option<&Sha>) -> Result<Pushed> {
-        copy_packs(from, to).with_context(|| format!("bringing the commit to {}", to.display())).or_code(Code::GitFailed)?;
+    fn hand_over(
+        &self,
+        from: &Path,
+        to: &Path,
+        commit: &Sha,
+        parent: Option<&Sha>,
+    ) -> Result<Pushed> {
+        copy_packs(from, to)
+            .with_context(|| format!("bringing the commit to {}", to.display()))
+            .or_code(Code::GitFailed)?;
         // All zeros: the branch must not be there.
         let before = parent.map_or_else(|| "0".repeat(commit.as_str().len()), ToString::to_string);
-        let output = self.call(Call { dir: Some(to), args: args(["update-ref", BRANCH, commit.as_str(), &before]), ..Call::default() })?;
+        let output = self.call(Call {
+            dir: Some(to),
+            args: args(["update-ref", BRANCH, commit.as_str(), &before]),
+            ..Call::default()
+        })?;
         if output.status.success() {
             return Ok(Pushed::Done);
         }
@@ -253,7 +358,11 @@ impl Git {
             Err(_) => {
                 let stderr = String::from_utf8_lossy(&output.stderr);
                 // The branch is not there yet, but another process is making it.
-                if is_race(&stderr) { Ok(Pushed::Behind) } else { Err(rejection(&stderr, "git update-ref failed")) }
+                if is_race(&stderr) {
+                    Ok(Pushed::Behind)
+                } else {
+                    Err(rejection(&stderr, "git update-ref failed"))
+                }
             }
         }
     }
@@ -263,7 +372,10 @@ impl Git {
         let progress = Arc::clone(&self.progress);
         let listen: Listen<'_> = Box::new(move |bytes| {
             let text = String::from_utf8_lossy(bytes);
-            if let Some(line) = text.rsplit(['\r', '\n']).find(|l| l.starts_with("Writing objects")) {
+            if let Some(line) = text
+                .rsplit(['\r', '\n'])
+                .find(|l| l.starts_with("Writing objects"))
+            {
                 progress.detail(line);
             }
         });
@@ -284,21 +396,34 @@ impl Git {
             Some('*' | '=' | ' ') if output.status.success() => Ok(Pushed::Done),
             Some('!') => {
                 let summary = line.and_then(|l| l.rsplit('\t').next()).unwrap_or_default();
-                if is_race(summary) { Ok(Pushed::Behind) } else { Err(rejection(&stderr, summary)) }
+                if is_race(summary) {
+                    Ok(Pushed::Behind)
+                } else {
+                    Err(rejection(&stderr, summary))
+                }
             }
-            _ if stderr.contains("not found") && !stderr.contains("Could not resolve") => Ok(Pushed::NotFound),
+            _ if stderr.contains("not found") && !stderr.contains("Could not resolve") => {
+                Ok(Pushed::NotFound)
+            }
             _ => Err(refusal(&stderr, "git push", remote)),
         }
     }
 
     fn ok(&self, call: Call<'_>) -> Result<Output> {
-        let words: Vec<_> = call.args.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+        let words: Vec<_> = call
+            .args
+            .iter()
+            .map(|w| w.to_string_lossy().into_owned())
+            .collect();
         let output = self.call(call)?;
         if output.status.success() {
             return Ok(output);
         }
         let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let error = Error::new(Code::GitFailed, format!("git {}: {}: {stderr}", words.join(" "), output.status));
+        let error = Error::new(
+            Code::GitFailed,
+            format!("git {}: {}: {stderr}", words.join(" "), output.status),
+        );
         Err(if stderr.contains("dubious ownership") {
             error.hint("the repository belongs to another user; run as that user, or chown it")
         } else {
@@ -308,7 +433,8 @@ impl Git {
 
     fn call(&self, call: Call<'_>) -> Result<Output> {
         let program = process::find("git").ok_or_else(|| {
-            Error::new(Code::GitMissing, "git is not on PATH").hint("install git (https://git-scm.com), e.g. apt-get install git")
+            Error::new(Code::GitMissing, "git is not on PATH")
+                .hint("install git (https://git-scm.com), e.g. apt-get install git")
         })?;
         let mut config = base_config();
         config.extend(call.config);
@@ -319,7 +445,11 @@ impl Git {
             ("LC_ALL", "C".to_owned()),
         ];
         // A transfer that takes too long is the network's fault, anything else is not.
-        let code = if call.remote.is_some() { Code::Network } else { Code::GitFailed };
+        let code = if call.remote.is_some() {
+            Code::Network
+        } else {
+            Code::GitFailed
+        };
         let mut words = call.args;
         let mut proxies = false;
         // Kept until the child has ended.
@@ -327,22 +457,34 @@ impl Git {
         if let Some((remote, refspecs)) = call.remote {
             match remote {
                 Remote::Path(path) => words.push(path.into()),
-                Remote::Http { url, authority, host, token } => {
+                Remote::Http {
+                    url,
+                    authority,
+                    host,
+                    token,
+                } => {
                     proxies = !is_loopback(host);
                     config.push(("http.followRedirects", "false".to_owned()));
                     // A transfer that stands still is given up, so that the walk's deadline is not spent on it.
                     config.push(("http.lowSpeedLimit", "1".to_owned()));
-                    config.push(("http.lowSpeedTime", self.patience.as_secs().max(1).to_string()));
+                    config.push((
+                        "http.lowSpeedTime",
+                        self.patience.as_secs().max(1).to_string(),
+                    ));
                     words.push(match token {
                         Some(token) => {
-                            let server = askpass::Server::start(authority, token).or_code(Code::Internal)?;
-                            let this = std::env::current_exe().context("finding this program's own path").or_code(Code::Internal)?;
+                            let server =
+                                askpass::Server::start(authority, token).or_code(Code::Internal)?;
+                            let this = std::env::current_exe()
+                                .context("finding this program's own path")
+                                .or_code(Code::Internal)?;
                             env.push(("GIT_ASKPASS", this.to_string_lossy().into_owned()));
                             env.push((askpass::VARIABLE, server.invitation()));
                             // Since 2.46 git sends the token with its first request instead of being asked for it.
                             config.push(("http.proactiveAuth", "basic".to_owned()));
                             _askpass = Some(server);
-                            url.replacen("://", &format!("://{}@", askpass::USER), 1).into()
+                            url.replacen("://", &format!("://{}@", askpass::USER), 1)
+                                .into()
                         }
                         None => url.into(),
                     });
@@ -351,7 +493,8 @@ impl Git {
             words.extend(refspecs);
         }
         env.push(("GIT_CONFIG_COUNT", config.len().to_string()));
-        let mut env: Vec<(String, String)> = env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let mut env: Vec<(String, String)> =
+            env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         for (n, (key, value)) in config.into_iter().enumerate() {
             env.push((format!("GIT_CONFIG_KEY_{n}"), key.to_owned()));
             env.push((format!("GIT_CONFIG_VALUE_{n}"), value));
@@ -359,7 +502,14 @@ impl Git {
         if let Some(dir) = call.dir {
             env.push(("GIT_DIR".to_owned(), dir.to_string_lossy().into_owned()));
         }
-        let spec = Spec { program: &program, args: words, env, proxies, dir: call.dir, limit: call.limit };
+        let spec = Spec {
+            program: &program,
+            args: words,
+            env,
+            proxies,
+            dir: call.dir,
+            limit: call.limit,
+        };
         self.progress.trace(&process::shown(&spec));
         process::run(&self.children, &spec, call.feed, call.listen).or_code(code)
     }

@@ -39,9 +39,20 @@ pub(super) fn without_progress(stderr: &str) -> String {
 
 /// The remote has looked at the push and does not want it.
 pub(super) fn rejection(stderr: &str, summary: &str) -> Error {
-    let said = stderr.lines().filter(|l| l.starts_with("remote:")).collect::<Vec<_>>().join("\n");
-    let error = Error::new(Code::PushRejected, format!("the push was rejected: {summary}\n{said}").trim_end().to_owned());
-    if stderr.contains("GH013") && stderr.contains("PUSH PROTECTION") || stderr.contains("Push cannot contain secrets") {
+    let said = stderr
+        .lines()
+        .filter(|l| l.starts_with("remote:"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let error = Error::new(
+        Code::PushRejected,
+        format!("the push was rejected: {summary}\n{said}")
+            .trim_end()
+            .to_owned(),
+    );
+    if stderr.contains("GH013") && stderr.contains("PUSH PROTECTION")
+        || stderr.contains("Push cannot contain secrets")
+    {
         error.hint("GitHub found a secret in the files named above: take it out of the task and run again with --fresh")
     } else if stderr.contains("GH007") {
         error.hint("your account hides its e-mail address; the commit's author is not your noreply address: run again with --fresh")
@@ -62,21 +73,27 @@ pub(super) fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
     }
     // git has no header for it but what GitHub says in the body of a 403. A 429 is tried again as every failure of the network.
     if has("returned error: 403") && has("rate limit") {
-        return Error::new(Code::RateLimited, text).hint("run the same command again in a few minutes; it goes on from here");
+        return Error::new(Code::RateLimited, text)
+            .hint("run the same command again in a few minutes; it goes on from here");
     }
     if has("Authentication failed")
         || has("Invalid username or")
         || has("could not read Password")
         || has("The requested URL returned error: 401")
     {
-        return Error::new(Code::BadToken, text).hint("the token was not accepted: set a valid GH_TOKEN");
+        return Error::new(Code::BadToken, text)
+            .hint("the token was not accepted: set a valid GH_TOKEN");
     }
-    if has("Permission to ") || has("The requested URL returned error: 403") || has("Write access to repository not granted") {
+    if has("Permission to ")
+        || has("The requested URL returned error: 403")
+        || has("Write access to repository not granted")
+    {
         return Error::new(Code::Forbidden, text)
             .hint("the token needs `repo` (classic), or Contents: write (fine-grained) on this repository");
     }
     if matches!(remote, Remote::Http { .. }) {
-        return Error::new(Code::Network, text).hint("run the same command again; it goes on from here");
+        return Error::new(Code::Network, text)
+            .hint("run the same command again; it goes on from here");
     }
     Error::new(Code::GitFailed, text)
 }
@@ -87,24 +104,47 @@ mod tests {
 
     #[test]
     fn refusals_are_told_apart() {
-        let remote = Remote::Http { url: String::new(), authority: String::new(), host: String::new(), token: None };
+        let remote = Remote::Http {
+            url: String::new(),
+            authority: String::new(),
+            host: String::new(),
+            token: None,
+        };
         let code = |stderr: &str| refusal(stderr, "git push", &remote).code;
         assert_eq!(
-            code("remote: Invalid username or token.\nfatal: Authentication failed for 'https://github.com/o/r.git/'"),
+            code(
+                "remote: Invalid username or token.\nfatal: Authentication failed for 'https://github.com/o/r.git/'"
+            ),
             Code::BadToken
         );
         assert_eq!(
-            code("remote: Permission to o/r.git denied to me.\nfatal: unable to access: The requested URL returned error: 403"),
+            code(
+                "remote: Permission to o/r.git denied to me.\nfatal: unable to access: The requested URL returned error: 403"
+            ),
             Code::Forbidden
         );
-        assert_eq!(code("fatal: unable to access 'https://x/': The requested URL returned error: 429"), Code::Network);
         assert_eq!(
-            code("remote: You have exceeded a secondary rate limit.\nfatal: unable to access: The requested URL returned error: 403"),
+            code("fatal: unable to access 'https://x/': The requested URL returned error: 429"),
+            Code::Network
+        );
+        assert_eq!(
+            code(
+                "remote: You have exceeded a secondary rate limit.\nfatal: unable to access: The requested URL returned error: 403"
+            ),
             Code::RateLimited
         );
-        assert_eq!(code("remote: The 'x' organization has enabled or enforced SAML SSO.\nfatal: ... 403"), Code::Forbidden);
-        assert_eq!(code("fatal: unable to access 'https://x/': Could not resolve host: x"), Code::Network);
-        assert_eq!(code("fatal: unable to access: The requested URL returned error: 502"), Code::Network);
+        assert_eq!(
+            code("remote: The 'x' organization has enabled or enforced SAML SSO.\nfatal: ... 403"),
+            Code::Forbidden
+        );
+        assert_eq!(
+            code("fatal: unable to access 'https://x/': Could not resolve host: x"),
+            Code::Network
+        );
+        assert_eq!(
+            code("fatal: unable to access: The requested URL returned error: 502"),
+            Code::Network
+        );
         assert_eq!(
             rejection(
                 "remote: error: GH013: Repository rule violations found\nremote: - GITHUB PUSH PROTECTION",
@@ -113,7 +153,12 @@ mod tests {
             .code,
             Code::PushRejected
         );
-        assert!(is_race("[rejected] (fetch first)") && is_race("[remote rejected] (cannot lock ref 'refs/heads/main')"));
-        assert!(!is_race("[remote rejected] (push declined due to repository rule violations)"));
+        assert!(
+            is_race("[rejected] (fetch first)")
+                && is_race("[remote rejected] (cannot lock ref 'refs/heads/main')")
+        );
+        assert!(!is_race(
+            "[remote rejected] (push declined due to repository rule violations)"
+        ));
     }
 }

@@ -48,7 +48,13 @@ impl GitHub {
     /// `owner`: the user or organisation that owns the repositories, the token's user by default.
     #[must_use]
     pub fn new(api: Url, token: Option<Secret>, owner: Option<String>) -> Self {
-        Self { api, token, owner, user: OnceCell::new(), by_workflow: Cell::new(false) }
+        Self {
+            api,
+            token,
+            owner,
+            user: OnceCell::new(),
+            by_workflow: Cell::new(false),
+        }
     }
 
     fn user(&self, world: &World) -> Result<&User> {
@@ -56,8 +62,9 @@ impl GitHub {
             return Ok(user);
         }
         if self.token.is_none() {
-            return Err(Error::new(Code::MissingToken, "no GitHub token")
-                .hint("set GH_TOKEN (or GITHUB_TOKEN), or deploy without an account: --local DIR"));
+            return Err(Error::new(Code::MissingToken, "no GitHub token").hint(
+                "set GH_TOKEN (or GITHUB_TOKEN), or deploy without an account: --local DIR",
+            ));
         }
         let response = self.call(world, "GET", "/user", None)?;
         if response.status != 200 {
@@ -67,10 +74,13 @@ impl GitHub {
         if let Some(scopes) = response.header("x-oauth-scopes") {
             let scopes: Vec<_> = scopes.split(',').map(str::trim).collect();
             if !scopes.contains(&"repo") && !scopes.contains(&"public_repo") {
-                let message = format!("the token lacks the `repo` scope (it has: {})", scopes.join(", "));
-                return Err(
-                    Error::new(Code::Forbidden, message).hint("make a token with the `repo` scope: https://github.com/settings/tokens")
+                let message = format!(
+                    "the token lacks the `repo` scope (it has: {})",
+                    scopes.join(", ")
                 );
+                return Err(Error::new(Code::Forbidden, message).hint(
+                    "make a token with the `repo` scope: https://github.com/settings/tokens",
+                ));
             }
         }
         let user: User = answer("GET /user", &response)?;
@@ -86,40 +96,87 @@ impl GitHub {
 
     fn repository(&self, answer: RepositoryAnswer, created: bool) -> Result<Repository> {
         let url = self.clone_url(&answer.clone_url)?;
-        let remote =
-            Remote::Http { authority: url.authority.clone(), host: url.host.clone(), url: answer.clone_url, token: self.token.clone() };
-        Url::parse(&answer.html_url)
-            .map_err(|why| Error::new(Code::Forbidden, format!("the repository's html_url is {:?}: {why}", answer.html_url)))?;
-        Ok(Repository { name: answer.name, repo_url: answer.html_url, remote, created, has_pages: answer.has_pages })
+        let remote = Remote::Http {
+            authority: url.authority.clone(),
+            host: url.host.clone(),
+            url: answer.clone_url,
+            token: self.token.clone(),
+        };
+        Url::parse(&answer.html_url).map_err(|why| {
+            Error::new(
+                Code::Forbidden,
+                format!("the repository's html_url is {:?}: {why}", answer.html_url),
+            )
+        })?;
+        Ok(Repository {
+            name: answer.name,
+            repo_url: answer.html_url,
+            remote,
+            created,
+            has_pages: answer.has_pages,
+        })
     }
 
     /// The token goes where the clone URL points, so it must be at the API's own host: github.com for api.github.com, the
     /// same host otherwise.
     fn clone_url(&self, text: &str) -> Result<Url> {
-        let home = if self.api.host == "api.github.com" { "github.com" } else { self.api.host.as_str() };
+        let home = if self.api.host == "api.github.com" {
+            "github.com"
+        } else {
+            self.api.host.as_str()
+        };
         let refused = |why: String| {
-            Error::new(Code::Forbidden, format!("the clone URL {:?} is refused: {why}", masked(text)))
-                .hint("check GITHUB_API_URL; the token was not sent there")
+            Error::new(
+                Code::Forbidden,
+                format!("the clone URL {:?} is refused: {why}", masked(text)),
+            )
+            .hint("check GITHUB_API_URL; the token was not sent there")
         };
         let url = Url::parse_safe(text).map_err(refused)?;
-        if url.host == home && url.https >= self.api.https { Ok(url) } else { Err(refused(format!("it is not at {home}"))) }
+        if url.host == home && url.https >= self.api.https {
+            Ok(url)
+        } else {
+            Err(refused(format!("it is not at {home}")))
+        }
     }
 
     /// One call with all that may be waited for: no answer and 5xx a few times, rate limits as long as GitHub says. What
     /// comes back is an answer to look at; 401 and 403 are errors.
-    fn call(&self, world: &World, method: &str, path: &str, body: Option<&Value>) -> Result<Response> {
+    fn call(
+        &self,
+        world: &World,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Response> {
         let mut url = format!("{}{path}", self.api.as_str().trim_end_matches('/'));
         let body = body.map(ToString::to_string);
-        let bearer = self.token.as_ref().map(|t| format!("Bearer {}", t.reveal()));
-        let mut headers = vec![("Accept", "application/vnd.github+json"), ("X-GitHub-Api-Version", "2022-11-28")];
+        let bearer = self
+            .token
+            .as_ref()
+            .map(|t| format!("Bearer {}", t.reveal()));
+        let mut headers = vec![
+            ("Accept", "application/vnd.github+json"),
+            ("X-GitHub-Api-Version", "2022-11-28"),
+        ];
         headers.extend(bearer.as_deref().map(|b| ("Authorization", b)));
         headers.extend(body.as_ref().map(|_| ("Content-Type", "application/json")));
         let what = format!("{method} {path}");
         let mut failures = 0;
         loop {
-            let timeout = world.clock.answer.min(world.clock.left(None)).max(Duration::from_millis(1));
-            let request =
-                Request { method, url: &url, headers: &headers, body: body.as_deref().map(str::as_bytes), timeout, limit: ANSWER_LIMIT };
+            let timeout = world
+                .clock
+                .answer
+                .min(world.clock.left(None))
+                .max(Duration::from_millis(1));
+            let request = Request {
+                method,
+                url: &url,
+                headers: &headers,
+                body: body.as_deref().map(str::as_bytes),
+                timeout,
+                limit: ANSWER_LIMIT,
+            };
             let failure = match world.http.send(&request) {
                 Ok(response) => {
                     if let Some(wait) = retry::github_limit(&response, world.clock.unit) {
@@ -133,16 +190,31 @@ impl GitHub {
                             url = self.moved(&what, &url, &response)?;
                             continue;
                         }
-                        500..=599 => Error::new(Code::Network, format!("{what}: GitHub answered {}", response.status)),
-                        401 => return Err(Error::new(Code::BadToken, format!("{what}: 401 {}", said(&response))).hint(self.token_hint())),
+                        500..=599 => Error::new(
+                            Code::Network,
+                            format!("{what}: GitHub answered {}", response.status),
+                        ),
+                        401 => {
+                            return Err(Error::new(
+                                Code::BadToken,
+                                format!("{what}: 401 {}", said(&response)),
+                            )
+                            .hint(self.token_hint()));
+                        }
                         403 => return Err(forbidden(&what, &response)),
                         _ => return Ok(response),
                     }
                 }
-                Err(source) => Error { code: Code::Network, source: source.context(what.clone()), hint: None },
+                Err(source) => Error {
+                    code: Code::Network,
+                    source: source.context(what.clone()),
+                    hint: None,
+                },
             };
             failures += 1;
-            if failures >= retry::TRIES || !world.clock.pause(retry::pause(world.clock.unit, failures)) {
+            if failures >= retry::TRIES
+                || !world.clock.pause(retry::pause(world.clock.unit, failures))
+            {
                 return Err(failure.hint("run the same command again; it goes on from here"));
             }
         }
@@ -153,13 +225,20 @@ impl GitHub {
             .header("location")
             .and_then(|location| Url::parse(from).ok()?.join(location).ok())
             .filter(|u| u.authority == self.api.authority && u.https == self.api.https);
-        target
-            .map(|u| u.as_str().to_owned())
-            .ok_or_else(|| Error::new(Code::Forbidden, format!("{what}: redirected away from {}", self.api.authority)))
+        target.map(|u| u.as_str().to_owned()).ok_or_else(|| {
+            Error::new(
+                Code::Forbidden,
+                format!("{what}: redirected away from {}", self.api.authority),
+            )
+        })
     }
 
     fn token_hint(&self) -> &'static str {
-        if self.token.is_some() { "the token is wrong or expired: set a valid GH_TOKEN" } else { "set GH_TOKEN" }
+        if self.token.is_some() {
+            "the token is wrong or expired: set a valid GH_TOKEN"
+        } else {
+            "set GH_TOKEN"
+        }
     }
 
     fn get_repository(&self, world: &World, owner: &str, name: &str) -> Result<Option<Repository>> {
@@ -175,7 +254,11 @@ impl GitHub {
 
 impl Forge for GitHub {
     fn key(&self) -> String {
-        format!("{} {}", self.api.as_str().trim_end_matches('/'), self.owner.as_deref().unwrap_or("@me"))
+        format!(
+            "{} {}",
+            self.api.as_str().trim_end_matches('/'),
+            self.owner.as_deref().unwrap_or("@me")
+        )
     }
 
     fn prove(&self, world: &World) -> Result<()> {
@@ -188,8 +271,14 @@ impl Forge for GitHub {
         }
         let User { login, id } = self.user(world)?;
         // The noreply address links the commit to the account and gives no private address away (GH007).
-        let clean: String = login.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>')).collect();
-        Ok(Author { email: format!("{id}+{clean}@users.noreply.github.com"), name: clean })
+        let clean: String = login
+            .chars()
+            .filter(|c| !c.is_control() && !matches!(c, '<' | '>'))
+            .collect();
+        Ok(Author {
+            email: format!("{id}+{clean}@users.noreply.github.com"),
+            name: clean,
+        })
     }
 
     fn find(&self, world: &World, name: &str) -> Result<Option<Repository>> {
@@ -199,7 +288,11 @@ impl Forge for GitHub {
     fn create(&self, world: &World, name: &str, description: &str) -> Result<Repository> {
         let user = self.user(world)?;
         let owner = self.owner(world)?;
-        let path = if owner.eq_ignore_ascii_case(&user.login) { "/user/repos".to_owned() } else { format!("/orgs/{owner}/repos") };
+        let path = if owner.eq_ignore_ascii_case(&user.login) {
+            "/user/repos".to_owned()
+        } else {
+            format!("/orgs/{owner}/repos")
+        };
         let what = format!("POST {path}");
         let body = json!({"name": name, "description": description, "private": false, "auto_init": false, "has_wiki": false, "has_projects": false});
         let response = self.call(world, "POST", &path, Some(&body))?;
@@ -224,8 +317,13 @@ impl Forge for GitHub {
     }
 
     fn address(&self, world: &World, name: &str, ask: bool) -> String {
-        let known = self.owner.clone().or_else(|| self.user.get().map(|u| u.login.clone()));
-        let owner = known.or_else(|| if ask { self.owner(world).ok() } else { None }).unwrap_or_else(|| "owner".to_owned());
+        let known = self
+            .owner
+            .clone()
+            .or_else(|| self.user.get().map(|u| u.login.clone()));
+        let owner = known
+            .or_else(|| if ask { self.owner(world).ok() } else { None })
+            .unwrap_or_else(|| "owner".to_owned());
         let owner = owner.to_ascii_lowercase();
         // The repository of that name is the owner's own page.
         if name.eq_ignore_ascii_case(&format!("{owner}.github.io")) {
@@ -239,25 +337,53 @@ impl Forge for GitHub {
         pages::enable(self, world, &self.owner(world)?, name, on)
     }
 
-    fn wait_live(&self, world: &World, name: &str, page: &Page<'_>, until: Instant) -> Result<Live> {
-        pages::wait_live(self, world, &format!("/repos/{}/{name}", self.owner(world)?), page, until)
+    fn wait_live(
+        &self,
+        world: &World,
+        name: &str,
+        page: &Page<'_>,
+        until: Instant,
+    ) -> Result<Live> {
+        pages::wait_live(
+            self,
+            world,
+            &format!("/repos/{}/{name}", self.owner(world)?),
+            page,
+            until,
+        )
     }
 }
 
 fn sit_out(world: &World, what: &str, wait: Duration) -> Result<()> {
-    world.progress.detail(&format!("GitHub's rate limit: waiting {} s", wait.as_secs()));
+    world.progress.detail(&format!(
+        "GitHub's rate limit: waiting {} s",
+        wait.as_secs()
+    ));
     if world.clock.pause(wait) {
         return Ok(());
     }
-    let message = format!("{what}: GitHub's rate limit ends in {} s, after this run's deadline", wait.as_secs());
-    Err(Error::new(Code::RateLimited, message).hint(format!("run the same command again in {} s; it goes on from here", wait.as_secs())))
+    let message = format!(
+        "{what}: GitHub's rate limit ends in {} s, after this run's deadline",
+        wait.as_secs()
+    );
+    Err(Error::new(Code::RateLimited, message).hint(format!(
+        "run the same command again in {} s; it goes on from here",
+        wait.as_secs()
+    )))
 }
 
 fn forbidden(what: &str, response: &Response) -> Error {
     let message = format!("{what}: 403 {}", said(response));
     if let Some(gate) = response.header("x-github-sso") {
-        let url = gate.split("url=").nth(1).map_or("https://github.com/settings/tokens", |u| u.split(';').next().unwrap_or(u));
-        return Error::new(Code::Forbidden, message).hint(format!("authorise the token for the organisation's single sign-on: {url}"));
+        let url = gate
+            .split("url=")
+            .nth(1)
+            .map_or("https://github.com/settings/tokens", |u| {
+                u.split(';').next().unwrap_or(u)
+            });
+        return Error::new(Code::Forbidden, message).hint(format!(
+            "authorise the token for the organisation's single sign-on: {url}"
+        ));
     }
     let hint = match (response.header("x-accepted-github-permissions"), response.header("x-oauth-scopes")) {
         (Some(wanted), _) => format!("give the token: {wanted}"),
@@ -269,7 +395,11 @@ fn forbidden(what: &str, response: &Response) -> Error {
 
 /// An answer that means the request is not possible here, now or later.
 fn unexpected(what: &str, response: &Response) -> Error {
-    let message = format!("{what}: GitHub answered {} {}", response.status, said(response));
+    let message = format!(
+        "{what}: GitHub answered {} {}",
+        response.status,
+        said(response)
+    );
     match response.status {
         404 => Error::new(Code::Forbidden, message).hint(
             "too few rights show as 404: the token needs `repo` (classic), or Administration, Contents and Pages: write (fine-grained)",
@@ -281,15 +411,30 @@ fn unexpected(what: &str, response: &Response) -> Error {
 
 /// What GitHub says in an error: `message` and the messages of `errors`.
 fn said(response: &Response) -> String {
-    let Ok(body) = serde_json::from_slice::<Value>(&response.body) else { return String::new() };
+    let Ok(body) = serde_json::from_slice::<Value>(&response.body) else {
+        return String::new();
+    };
     let text = |v: &Value| v.as_str().map(ToOwned::to_owned);
-    let details = body["errors"].as_array().into_iter().flatten().filter_map(|e| text(e).or_else(|| text(&e["message"])));
-    text(&body["message"]).into_iter().chain(details).collect::<Vec<_>>().join("; ")
+    let details = body["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|e| text(e).or_else(|| text(&e["message"])));
+    text(&body["message"])
+        .into_iter()
+        .chain(details)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn answer<T: for<'a> Deserialize<'a>>(what: &str, response: &Response) -> Result<T> {
-    serde_json::from_slice(&response.body)
-        .map_err(|e| Error::new(Code::Network, format!("{what}: GitHub's answer does not read: {e}")).hint("check GITHUB_API_URL"))
+    serde_json::from_slice(&response.body).map_err(|e| {
+        Error::new(
+            Code::Network,
+            format!("{what}: GitHub's answer does not read: {e}"),
+        )
+        .hint("check GITHUB_API_URL")
+    })
 }
 
 #[cfg(test)]
@@ -311,9 +456,25 @@ mod tests {
         ] {
             assert!(public.clone_url(foreign).is_err(), "{foreign}");
         }
-        assert!(at("https://ghe.example/api/v3").clone_url("https://ghe.example/o/r.git").is_ok());
-        assert!(at("https://ghe.example/api/v3").clone_url("https://github.com/o/r.git").is_err());
-        assert!(at("http://127.0.0.1:9").clone_url("http://127.0.0.1:10/o/r.git").is_ok());
-        assert!(at("http://127.0.0.1:9").clone_url("http://localhost:9/o/r.git").is_err());
+        assert!(
+            at("https://ghe.example/api/v3")
+                .clone_url("https://ghe.example/o/r.git")
+                .is_ok()
+        );
+        assert!(
+            at("https://ghe.example/api/v3")
+                .clone_url("https://github.com/o/r.git")
+                .is_err()
+        );
+        assert!(
+            at("http://127.0.0.1:9")
+                .clone_url("http://127.0.0.1:10/o/r.git")
+                .is_ok()
+        );
+        assert!(
+            at("http://127.0.0.1:9")
+                .clone_url("http://localhost:9/o/r.git")
+                .is_err()
+        );
     }
 }

@@ -48,7 +48,13 @@ struct BuildError {
     message: Option<String>,
 }
 
-pub(super) fn enable(github: &GitHub, world: &World, owner: &str, name: &str, on: bool) -> Result<String> {
+pub(super) fn enable(
+    github: &GitHub,
+    world: &World,
+    owner: &str,
+    name: &str,
+    on: bool,
+) -> Result<String> {
     let path = format!("/repos/{owner}/{name}/pages");
     let source = json!({"build_type": "legacy", "source": {"branch": "main", "path": "/"}});
     let mut known = on;
@@ -66,7 +72,9 @@ pub(super) fn enable(github: &GitHub, world: &World, owner: &str, name: &str, on
         match response.status {
             201 => {
                 let site: Site = answer(&path, &response)?;
-                github.by_workflow.set(site.build_type.as_deref() == Some("workflow"));
+                github
+                    .by_workflow
+                    .set(site.build_type.as_deref() == Some("workflow"));
                 return address(owner, name, site);
             }
             // Already on: read it.
@@ -76,31 +84,47 @@ pub(super) fn enable(github: &GitHub, world: &World, owner: &str, name: &str, on
             404 => return Err(unexpected(&format!("POST {path}"), &response)),
             status => {
                 let message = format!("Pages cannot be turned on: {status} {}", said(&response));
-                return Err(Error::new(Code::PagesFailed, message)
-                    .hint("look at Settings → Pages of the repository, then run the same command again"));
+                return Err(Error::new(Code::PagesFailed, message).hint(
+                    "look at Settings → Pages of the repository, then run the same command again",
+                ));
             }
         }
         if !known && !world.clock.pause(retry::pause(world.clock.unit, n)) {
             break;
         }
     }
-    Err(Error::new(Code::Network, "Pages is neither on nor can it be turned on yet")
-        .hint("run the same command again; it goes on from here"))
+    Err(Error::new(
+        Code::Network,
+        "Pages is neither on nor can it be turned on yet",
+    )
+    .hint("run the same command again; it goes on from here"))
 }
 
 /// Points a site that exists at the root of `main`. One that a workflow publishes is left to its workflow.
 fn aim(github: &GitHub, world: &World, owner: &str, name: &str, site: Site) -> Result<String> {
     let workflow = site.build_type.as_deref() == Some("workflow");
     github.by_workflow.set(workflow);
-    let aimed = site.source.as_ref().is_some_and(|s| s.branch == "main" && s.path == "/");
+    let aimed = site
+        .source
+        .as_ref()
+        .is_some_and(|s| s.branch == "main" && s.path == "/");
     if !workflow && !aimed {
         let path = format!("/repos/{owner}/{name}/pages");
-        let response =
-            github.call(world, "PUT", &path, Some(&json!({"build_type": "legacy", "source": {"branch": "main", "path": "/"}})))?;
+        let response = github.call(
+            world,
+            "PUT",
+            &path,
+            Some(&json!({"build_type": "legacy", "source": {"branch": "main", "path": "/"}})),
+        )?;
         if response.status != 204 {
-            let message = format!("Pages cannot be pointed at the root of main: {} {}", response.status, said(&response));
-            return Err(Error::new(Code::PagesFailed, message)
-                .hint("set it in Settings → Pages of the repository, then run the same command again"));
+            let message = format!(
+                "Pages cannot be pointed at the root of main: {} {}",
+                response.status,
+                said(&response)
+            );
+            return Err(Error::new(Code::PagesFailed, message).hint(
+                "set it in Settings → Pages of the repository, then run the same command again",
+            ));
         }
         // A changed source alone does not build.
         github.call(world, "POST", &format!("{path}/builds"), None)?;
@@ -110,15 +134,28 @@ fn aim(github: &GitHub, world: &World, owner: &str, name: &str, site: Site) -> R
 
 /// The page's address, with a slash at its end so that relative links work.
 fn address(owner: &str, name: &str, site: Site) -> Result<String> {
-    let mut url = site.html_url.unwrap_or_else(|| format!("https://{}.github.io/{name}/", owner.to_ascii_lowercase()));
+    let mut url = site
+        .html_url
+        .unwrap_or_else(|| format!("https://{}.github.io/{name}/", owner.to_ascii_lowercase()));
     if !url.ends_with('/') {
         url.push('/');
     }
-    Url::parse(&url).map_err(|why| Error::new(Code::PagesFailed, format!("the page's address is {url:?}: {why}")))?;
+    Url::parse(&url).map_err(|why| {
+        Error::new(
+            Code::PagesFailed,
+            format!("the page's address is {url:?}: {why}"),
+        )
+    })?;
     Ok(url)
 }
 
-pub(super) fn wait_live(github: &GitHub, world: &World, repo: &str, page: &Page<'_>, until: Instant) -> Result<Live> {
+pub(super) fn wait_live(
+    github: &GitHub,
+    world: &World,
+    repo: &str,
+    page: &Page<'_>,
+    until: Instant,
+) -> Result<Live> {
     let mut pause = None;
     let mut built = false;
     let mut asked = false;
@@ -138,7 +175,10 @@ pub(super) fn wait_live(github: &GitHub, world: &World, repo: &str, page: &Page<
                     ask_for_build(github, world, repo)?
                 }
                 Look::Failed(message) => {
-                    let error = Error::new(Code::PagesFailed, format!("GitHub could not build the page: {message}"));
+                    let error = Error::new(
+                        Code::PagesFailed,
+                        format!("GitHub could not build the page: {message}"),
+                    );
                     return Err(error.hint("mend what the message names, or run the same command again to have it built once more"));
                 }
                 Look::Another(commit) => {
@@ -148,7 +188,9 @@ pub(super) fn wait_live(github: &GitHub, world: &World, repo: &str, page: &Page<
                     }
                     format!("the latest build is of {commit}")
                 }
-                Look::None if looks >= LOOKS_BEFORE_ASKING && !asked && !github.by_workflow.get() => {
+                Look::None
+                    if looks >= LOOKS_BEFORE_ASKING && !asked && !github.by_workflow.get() =>
+                {
                     asked = true;
                     ask_for_build(github, world, repo)?
                 }
@@ -164,7 +206,9 @@ pub(super) fn wait_live(github: &GitHub, world: &World, repo: &str, page: &Page<
         } else {
             reason
         };
-        world.progress.detail(&format!("waiting for Pages: {reason}"));
+        world
+            .progress
+            .detail(&format!("waiting for Pages: {reason}"));
         let next = world.clock.next_poll(pause);
         if next >= world.clock.left(Some(until)) {
             return Ok(Live::Pending(reason));
@@ -193,9 +237,14 @@ fn look(github: &GitHub, world: &World, repo: &str, page: &Page<'_>) -> Result<L
         200 => {}
         404 => {
             let site = github.call(world, "GET", &format!("{repo}/pages"), None)?;
-            let workflow = site.status == 200 && answer::<Site>(repo, &site)?.build_type.as_deref() == Some("workflow");
+            let workflow = site.status == 200
+                && answer::<Site>(repo, &site)?.build_type.as_deref() == Some("workflow");
             github.by_workflow.set(workflow);
-            return if workflow { deployment(github, world, repo, page) } else { Ok(Look::None) };
+            return if workflow {
+                deployment(github, world, repo, page)
+            } else {
+                Ok(Look::None)
+            };
         }
         _ => return Err(unexpected(&format!("GET {path}"), &response)),
     }
@@ -203,10 +252,17 @@ fn look(github: &GitHub, world: &World, repo: &str, page: &Page<'_>) -> Result<L
     let ours = build.commit.as_deref() == Some(page.sha.as_str());
     Ok(match (ours, build.status.as_deref()) {
         (true, Some("built")) => Look::Built,
-        (true, Some("errored")) => Look::Failed(build.error.message.unwrap_or_else(|| "no reason given".to_owned())),
+        (true, Some("errored")) => Look::Failed(
+            build
+                .error
+                .message
+                .unwrap_or_else(|| "no reason given".to_owned()),
+        ),
         (true, status) => Look::Building(status.unwrap_or("queued").to_owned()),
         (false, Some("built")) => build.commit.map_or(Look::None, Look::Another),
-        (false, Some("building" | "queued")) => Look::Building("still of another commit".to_owned()),
+        (false, Some("building" | "queued")) => {
+            Look::Building("still of another commit".to_owned())
+        }
         (false, _) => Look::None,
     })
 }
@@ -222,31 +278,60 @@ fn deployment(github: &GitHub, world: &World, repo: &str, page: &Page<'_>) -> Re
         state: String,
         description: Option<String>,
     }
-    let path = format!("{repo}/deployments?environment=github-pages&sha={}", page.sha);
+    let path = format!(
+        "{repo}/deployments?environment=github-pages&sha={}",
+        page.sha
+    );
     let response = github.call(world, "GET", &path, None)?;
-    let Some(newest) = answer::<Vec<Id>>(&path, &response)?.into_iter().next() else { return Ok(Look::None) };
+    let Some(newest) = answer::<Vec<Id>>(&path, &response)?.into_iter().next() else {
+        return Ok(Look::None);
+    };
     let path = format!("{repo}/deployments/{}/statuses", newest.id);
     let response = github.call(world, "GET", &path, None)?;
-    let Some(status) = answer::<Vec<Status>>(&path, &response)?.into_iter().next() else { return Ok(Look::Building("queued".to_owned())) };
+    let Some(status) = answer::<Vec<Status>>(&path, &response)?.into_iter().next() else {
+        return Ok(Look::Building("queued".to_owned()));
+    };
     Ok(match status.state.as_str() {
         "success" => Look::Built,
-        "failure" | "error" => Look::Failed(status.description.unwrap_or_else(|| "the workflow failed".to_owned())),
+        "failure" | "error" => Look::Failed(
+            status
+                .description
+                .unwrap_or_else(|| "the workflow failed".to_owned()),
+        ),
         state => Look::Building(state.to_owned()),
     })
 }
 
 fn ask_for_build(github: &GitHub, world: &World, repo: &str) -> Result<String> {
     let response = github.call(world, "POST", &format!("{repo}/pages/builds"), None)?;
-    Ok(if response.is_success() { "a build was asked for".to_owned() } else { format!("a build was refused: {}", said(&response)) })
+    Ok(if response.is_success() {
+        "a build was asked for".to_owned()
+    } else {
+        format!("a build was refused: {}", said(&response))
+    })
 }
 
 /// `None` when the page serves the witness's bytes. Each look asks with a query of its own, since an answer that came too
 /// early, a 404 too, is cached for minutes. The page is public: no token goes there.
 fn served(world: &World, page: &Page<'_>, look: u32) -> Option<String> {
-    let mut url = format!("{}{}?llmdeploy={}-{look}", page.pages_url, page.witness.url_path, page.sha);
-    let timeout = world.clock.answer.min(world.clock.left(None)).max(Duration::from_millis(1));
+    let mut url = format!(
+        "{}{}?llmdeploy={}-{look}",
+        page.pages_url, page.witness.url_path, page.sha
+    );
+    let timeout = world
+        .clock
+        .answer
+        .min(world.clock.left(None))
+        .max(Duration::from_millis(1));
     for _ in 0..5 {
-        let response = match world.http.send(&Request { method: "GET", url: &url, headers: &[], body: None, timeout, limit: PAGE_LIMIT }) {
+        let response = match world.http.send(&Request {
+            method: "GET",
+            url: &url,
+            headers: &[],
+            body: None,
+            timeout,
+            limit: PAGE_LIMIT,
+        }) {
             Ok(response) => response,
             Err(e) => return Some(format!("{e:#}")),
         };
@@ -254,10 +339,12 @@ fn served(world: &World, page: &Page<'_>, look: u32) -> Option<String> {
             (200, _) if response.body == page.witness.bytes => return None,
             (200, _) => return Some("the page still serves other content".to_owned()),
             // A custom domain, or http to https.
-            (status @ (301 | 302 | 307 | 308), Some(location)) => match Url::parse(&url).and_then(|at| at.join(location)) {
-                Ok(target) => target.as_str().clone_into(&mut url),
-                Err(_) => return Some(format!("the page answers {status}")),
-            },
+            (status @ (301 | 302 | 307 | 308), Some(location)) => {
+                match Url::parse(&url).and_then(|at| at.join(location)) {
+                    Ok(target) => target.as_str().clone_into(&mut url),
+                    Err(_) => return Some(format!("the page answers {status}")),
+                }
+            }
             (status, _) => return Some(format!("the page answers {status}")),
         }
     }

@@ -18,20 +18,31 @@ impl Url {
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|_| "not an http or https URL".to_owned())?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| "not an http or https URL".to_owned())?;
         let https = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
             _ => return Err("not an http or https URL".to_owned()),
         };
-        let (Some(authority), Some(host)) = (uri.authority(), uri.host().filter(|h| !h.is_empty())) else {
+        let (Some(authority), Some(host)) = (uri.authority(), uri.host().filter(|h| !h.is_empty()))
+        else {
             return Err("not an http or https URL".to_owned());
         };
         if authority.as_str().contains('@') {
             return Err("must not carry a user or password".to_owned());
         }
-        let (host, authority) = (host.to_ascii_lowercase(), authority.as_str().to_ascii_lowercase());
-        Ok(Self { text: text.to_owned(), https, host, authority })
+        let (host, authority) = (
+            host.to_ascii_lowercase(),
+            authority.as_str().to_ascii_lowercase(),
+        );
+        Ok(Self {
+            text: text.to_owned(),
+            https,
+            host,
+            authority,
+        })
     }
 
     /// As [`Url::parse`], for hosts that are sent a token: https, or this machine.
@@ -40,7 +51,11 @@ impl Url {
     /// Says what is wrong with it.
     pub fn parse_safe(text: &str) -> Result<Self, String> {
         let url = Self::parse(text)?;
-        if url.https || is_loopback(&url.host) { Ok(url) } else { Err("plain http is only allowed to this machine; use https".to_owned()) }
+        if url.https || is_loopback(&url.host) {
+            Ok(url)
+        } else {
+            Err("plain http is only allowed to this machine; use https".to_owned())
+        }
     }
 
     #[must_use]
@@ -55,7 +70,10 @@ impl Url {
     pub fn join(&self, location: &str) -> Result<Self, String> {
         let scheme = if self.https { "https" } else { "http" };
         let named = |scheme: &str| {
-            scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
         };
         let before = |marks: &[char]| self.text.split(marks).next().unwrap_or_default().to_owned();
         let bare = before(&['?', '#']);
@@ -77,7 +95,10 @@ impl Url {
 /// A path relative to another one: the last part of `path` is the file in whose place `location` stands.
 fn beside(path: &str, location: &str) -> String {
     let (there, query) = location.split_at(location.find(['?', '#']).unwrap_or(location.len()));
-    let mut parts: Vec<&str> = path.rsplit_once('/').map(|(folder, _)| folder.split('/').collect()).unwrap_or_default();
+    let mut parts: Vec<&str> = path
+        .rsplit_once('/')
+        .map(|(folder, _)| folder.split('/').collect())
+        .unwrap_or_default();
     for part in there.split('/') {
         match part {
             "." => {}
@@ -97,11 +118,26 @@ mod tests {
 
     #[test]
     fn urls() {
-        assert!(Url::parse("https://api.github.com").is_ok() && Url::parse("http://a.example/x?y").is_ok());
-        for bad in ["", "ftp://a", "a.example", "https://", "file:///etc/passwd", "http:///x", "https://u:p@h/", "/path"] {
+        assert!(
+            Url::parse("https://api.github.com").is_ok()
+                && Url::parse("http://a.example/x?y").is_ok()
+        );
+        for bad in [
+            "",
+            "ftp://a",
+            "a.example",
+            "https://",
+            "file:///etc/passwd",
+            "http:///x",
+            "https://u:p@h/",
+            "/path",
+        ] {
             assert!(Url::parse(bad).is_err(), "{bad}");
         }
-        assert!(Url::parse_safe("http://127.0.0.1:80/").is_ok() && Url::parse_safe("http://api.example/").is_err());
+        assert!(
+            Url::parse_safe("http://127.0.0.1:80/").is_ok()
+                && Url::parse_safe("http://api.example/").is_err()
+        );
     }
 
     #[test]
@@ -122,7 +158,14 @@ mod tests {
         ] {
             assert_eq!(at.join(location).unwrap().as_str(), url, "{location}");
         }
-        assert_eq!(Url::parse("https://x.example").unwrap().join("c").unwrap().as_str(), "https://x.example/c");
+        assert_eq!(
+            Url::parse("https://x.example")
+                .unwrap()
+                .join("c")
+                .unwrap()
+                .as_str(),
+            "https://x.example/c"
+        );
         assert!(at.join("").is_err() && at.join("mailto:a@b.example").is_err());
     }
 }

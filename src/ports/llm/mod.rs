@@ -54,7 +54,11 @@ impl Endpoint {
             return Err("names no model".to_owned());
         }
         let own = base.https == home.base.https && base.authority == home.base.authority;
-        Ok(Self { model: model.trim().to_owned(), key: home.key.clone().filter(|_| own), base })
+        Ok(Self {
+            model: model.trim().to_owned(),
+            key: home.key.clone().filter(|_| own),
+            base,
+        })
     }
 
     /// A server of somebody else's wants a key; one on this machine does not.
@@ -93,7 +97,11 @@ pub struct Message {
 impl Message {
     #[must_use]
     pub fn new(role: Role, text: String) -> Self {
-        Self { role, text, images: vec![] }
+        Self {
+            role,
+            text,
+            images: vec![],
+        }
     }
 }
 
@@ -171,7 +179,10 @@ enum Wrong {
 impl Client {
     #[must_use]
     pub fn new(endpoints: Vec<Endpoint>) -> Self {
-        Self { endpoints, learnt: RefCell::default() }
+        Self {
+            endpoints,
+            learnt: RefCell::default(),
+        }
     }
 
     /// Requests made so far.
@@ -184,15 +195,27 @@ impl Client {
     ///
     /// # Errors
     /// As [`Failure`] says.
-    pub fn ask(&self, world: &World, messages: &[Message], until: Instant) -> Result<Answer, Failure> {
+    pub fn ask(
+        &self,
+        world: &World,
+        messages: &[Message],
+        until: Instant,
+    ) -> Result<Answer, Failure> {
         for (n, endpoint) in self.endpoints.iter().enumerate() {
             if self.learnt.borrow().out.contains(&n) {
                 continue;
             }
             let before = self.requests();
             match self.persist(world, n, endpoint, messages, until) {
-                Ok(answer) => return Ok(Answer { requests: self.requests() - before, ..answer }),
-                Err(Wrong::Declined(why)) => return Err(Failure::Declined(format!("{}: {why}", endpoint.model))),
+                Ok(answer) => {
+                    return Ok(Answer {
+                        requests: self.requests() - before,
+                        ..answer
+                    });
+                }
+                Err(Wrong::Declined(why)) => {
+                    return Err(Failure::Declined(format!("{}: {why}", endpoint.model)));
+                }
                 Err(Wrong::Late) => return Err(Failure::Late),
                 Err(Wrong::Out(why, whole_server)) => {
                     let why = format!("{} at {}: {why}", endpoint.model, endpoint.base.authority);
@@ -201,7 +224,13 @@ impl Client {
                     learnt.why.push(why);
                     learnt.out.insert(n);
                     let same = |e: &Endpoint| whole_server && e.base == endpoint.base;
-                    learnt.out.extend(self.endpoints.iter().enumerate().filter(|(_, e)| same(e)).map(|(at, _)| at));
+                    learnt.out.extend(
+                        self.endpoints
+                            .iter()
+                            .enumerate()
+                            .filter(|(_, e)| same(e))
+                            .map(|(at, _)| at),
+                    );
                 }
             }
         }
@@ -209,10 +238,23 @@ impl Client {
     }
 
     /// One endpoint, with the retries and the steps down the ladder.
-    fn persist(&self, world: &World, n: usize, endpoint: &Endpoint, messages: &[Message], until: Instant) -> Result<Answer, Wrong> {
+    fn persist(
+        &self,
+        world: &World,
+        n: usize,
+        endpoint: &Endpoint,
+        messages: &[Message],
+        until: Instant,
+    ) -> Result<Answer, Wrong> {
         let (mut failures, mut steps) = (0, 0);
         loop {
-            let refused = self.learnt.borrow().refused.get(&n).copied().unwrap_or_default();
+            let refused = self
+                .learnt
+                .borrow()
+                .refused
+                .get(&n)
+                .copied()
+                .unwrap_or_default();
             let trouble = match self.exchange(world, endpoint, refused, messages, until) {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
@@ -224,19 +266,33 @@ impl Client {
                 return Err(Wrong::Declined(trouble.message));
             }
             let has_images = messages.iter().any(|m| !m.images.is_empty());
-            if let Some(next) = refused.after(&trouble, has_images).filter(|_| steps < ladder::STEPS) {
+            if let Some(next) = refused
+                .after(&trouble, has_images)
+                .filter(|_| steps < ladder::STEPS)
+            {
                 steps += 1;
-                world.progress.trace(&format!("{}: {}; asking without it", endpoint.model, trouble.message));
+                world.progress.trace(&format!(
+                    "{}: {}; asking without it",
+                    endpoint.model, trouble.message
+                ));
                 self.learnt.borrow_mut().refused.insert(n, next);
                 continue;
             }
             failures += 1;
             if !trouble.worth_another() || failures > RETRIES {
-                return Err(Wrong::Out(trouble.message.clone(), trouble.status == Some(401)));
+                return Err(Wrong::Out(
+                    trouble.message.clone(),
+                    trouble.status == Some(401),
+                ));
             }
             let own = (world.clock.unit / 2 * 2_u32.pow(failures - 1)).min(world.clock.unit * 8);
             let pause = trouble.wait.filter(|w| *w <= LONGEST_WAIT).unwrap_or(own);
-            world.progress.detail(&format!("{}: {}; again in {:.1} s", endpoint.model, trouble.message, pause.as_secs_f64()));
+            world.progress.detail(&format!(
+                "{}: {}; again in {:.1} s",
+                endpoint.model,
+                trouble.message,
+                pause.as_secs_f64()
+            ));
             if pause >= world.clock.left(Some(until)) || !world.clock.pause(pause) {
                 return Err(Wrong::Out(trouble.message, false));
             }
@@ -254,23 +310,48 @@ impl Client {
         self.learnt.borrow_mut().requests += 1;
         let body = wire::body(&endpoint.model, messages, refused);
         let url = format!("{}/chat/completions", endpoint.base.as_str());
-        let authorization = endpoint.key.as_ref().map(|key| format!("Bearer {}", key.reveal()));
-        let mut headers = vec![("Content-Type", "application/json"), ("Accept", "text/event-stream, application/json")];
-        headers.extend(authorization.as_deref().map(|value| ("Authorization", value)));
+        let authorization = endpoint
+            .key
+            .as_ref()
+            .map(|key| format!("Bearer {}", key.reveal()));
+        let mut headers = vec![
+            ("Content-Type", "application/json"),
+            ("Accept", "text/event-stream, application/json"),
+        ];
+        headers.extend(
+            authorization
+                .as_deref()
+                .map(|value| ("Authorization", value)),
+        );
         let timeout = world.clock.left(Some(until)).max(Duration::from_millis(1));
-        let request = Request { method: "POST", url: &url, headers: &headers, body: Some(&body), timeout, limit: LIMIT };
+        let request = Request {
+            method: "POST",
+            url: &url,
+            headers: &headers,
+            body: Some(&body),
+            timeout,
+            limit: LIMIT,
+        };
         // A model may think for a while before its first word; a server that answers in one piece works all that time.
-        let idle = if refused.stream { timeout } else { (world.clock.answer * 8).min(timeout) };
+        let idle = if refused.stream {
+            timeout
+        } else {
+            (world.clock.answer * 8).min(timeout)
+        };
         world.progress.detail(&format!("{}: asked", endpoint.model));
-        let stream = world.http.stream(&request, idle).map_err(|e| Trouble::silent(&e))?;
+        let stream = world
+            .http
+            .stream(&request, idle)
+            .map_err(|e| Trouble::silent(&e))?;
         wire::answer(stream, &endpoint.model, world.progress.as_ref())
     }
 }
 
 /// What `Retry-After-Ms` or `Retry-After` asks for.
 fn wait(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
-    let exact =
-        header("retry-after-ms").and_then(|v| v.trim().parse::<f64>().ok()).and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
+    let exact = header("retry-after-ms")
+        .and_then(|v| v.trim().parse::<f64>().ok())
+        .and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
     exact.or_else(|| header("retry-after").and_then(|v| retry::parse_after(&v)))
 }
 
@@ -280,7 +361,11 @@ mod tests {
 
     #[test]
     fn a_key_stays_with_its_server() {
-        let home = Endpoint { model: "a".to_owned(), base: base_url("https://api.example/v1/").unwrap(), key: Secret::new("k") };
+        let home = Endpoint {
+            model: "a".to_owned(),
+            base: base_url("https://api.example/v1/").unwrap(),
+            key: Secret::new("k"),
+        };
         let parse = |text| Endpoint::parse(text, &home).unwrap();
         assert!(parse("b").key.is_some() && parse("b@https://api.example/v2").key.is_some());
         for other in [
@@ -291,9 +376,17 @@ mod tests {
         ] {
             assert!(parse(other).key.is_none(), "{other}");
         }
-        assert_eq!(parse("@cf/meta/llama@https://x.example/v1").model, "@cf/meta/llama");
+        assert_eq!(
+            parse("@cf/meta/llama@https://x.example/v1").model,
+            "@cf/meta/llama"
+        );
         assert_eq!(parse("m@2024").model, "m@2024");
-        for bad in ["@https://x.example", "m@http://x.example/v1", "m@https://u:p@x.example", "m@https://x.example?k=v"] {
+        for bad in [
+            "@https://x.example",
+            "m@http://x.example/v1",
+            "m@https://u:p@x.example",
+            "m@https://x.example?k=v",
+        ] {
             assert!(Endpoint::parse(bad, &home).is_err(), "{bad}");
         }
     }

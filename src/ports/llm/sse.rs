@@ -66,16 +66,33 @@ mod tests {
 
     fn all(text: &str, step: usize) -> Vec<String> {
         let mut events = Events::default();
-        let mut found: Vec<Event> = text.as_bytes().chunks(step).flat_map(|c| events.feed(c)).collect();
+        let mut found: Vec<Event> = text
+            .as_bytes()
+            .chunks(step)
+            .flat_map(|c| events.feed(c))
+            .collect();
         found.extend(events.end());
-        found.iter().map(|e| if let Event::Json(v) = e { v.to_string() } else { "done".to_owned() }).collect()
+        found
+            .iter()
+            .map(|e| {
+                if let Event::Json(v) = e {
+                    v.to_string()
+                } else {
+                    "done".to_owned()
+                }
+            })
+            .collect()
     }
 
     #[test]
     fn the_same_however_it_is_cut() {
         let text = ": PROCESSING\r\n\r\nevent: x\r\ndata: {\"a\":\"ü\"}\r\n\r\ndata:{\"b\":1}\ndata: {\"c\":\ndata: 2}\n\ndata: [DONE]";
         for step in 1..text.len() {
-            assert_eq!(all(text, step), ["{\"a\":\"ü\"}", "{\"b\":1}", "{\"c\":2}", "done"], "{step}");
+            assert_eq!(
+                all(text, step),
+                ["{\"a\":\"ü\"}", "{\"b\":1}", "{\"c\":2}", "done"],
+                "{step}"
+            );
         }
     }
 

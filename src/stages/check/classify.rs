@@ -42,8 +42,14 @@ impl Way {
 #[must_use]
 pub fn way(check: &Check, wanted: &Wanted<'_>, url: &str) -> Way {
     match check {
-        Check::Js(code) => Way::Js { code: code.clone(), said: true },
-        Check::Text(text) if is_expression(unfenced(text)) => Way::Js { code: unfenced(text).to_owned(), said: false },
+        Check::Js(code) => Way::Js {
+            code: code.clone(),
+            said: true,
+        },
+        Check::Text(text) if is_expression(unfenced(text)) => Way::Js {
+            code: unfenced(text).to_owned(),
+            said: false,
+        },
         Check::Text(text) => plain(text, wanted, url),
         Check::Other(_) => Way::Person,
     }
@@ -52,8 +58,17 @@ pub fn way(check: &Check, wanted: &Wanted<'_>, url: &str) -> Way {
 /// Without the backticks, one or three and a language, in which Markdown sets code.
 fn unfenced(text: &str) -> &str {
     let text = text.trim();
-    let inside = |mark: &str| text.strip_prefix(mark)?.strip_suffix(mark).filter(|inside| !inside.contains('`'));
-    let code = inside("```").map(|code| ["javascript", "js"].iter().find_map(|l| code.strip_prefix(l)).unwrap_or(code));
+    let inside = |mark: &str| {
+        text.strip_prefix(mark)?
+            .strip_suffix(mark)
+            .filter(|inside| !inside.contains('`'))
+    };
+    let code = inside("```").map(|code| {
+        ["javascript", "js"]
+            .iter()
+            .find_map(|l| code.strip_prefix(l))
+            .unwrap_or(code)
+    });
     code.or_else(|| inside("`")).unwrap_or(text).trim()
 }
 
@@ -124,14 +139,21 @@ pub fn is_expression(text: &str) -> bool {
     let bare = without_comments(&code::bare(text.trim()));
     let bare = bare.trim();
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
-    let calls = bare.find('(').is_some_and(|at| at > 0 && bare[..at].chars().all(|c| word(c) || c == '.') && bare.ends_with(')'));
+    let calls = bare.find('(').is_some_and(|at| {
+        at > 0 && bare[..at].chars().all(|c| word(c) || c == '.') && bare.ends_with(')')
+    });
     if !calls && !SIGNS.iter().any(|sign| bare.contains(sign)) {
         return false;
     }
     let mut last: Option<&str> = None;
     for part in bare.split_whitespace() {
-        let (first, end) = (part.split(|c| !word(c)).next().unwrap_or_default(), part.rsplit(|c| !word(c)).next().unwrap_or_default());
-        let beside = last.is_some_and(|l| !l.is_empty() && !KEYWORDS.contains(&l)) && !first.is_empty() && !KEYWORDS.contains(&first);
+        let (first, end) = (
+            part.split(|c| !word(c)).next().unwrap_or_default(),
+            part.rsplit(|c| !word(c)).next().unwrap_or_default(),
+        );
+        let beside = last.is_some_and(|l| !l.is_empty() && !KEYWORDS.contains(&l))
+            && !first.is_empty()
+            && !KEYWORDS.contains(&first);
         if beside {
             return false;
         }
@@ -151,17 +173,30 @@ fn without_comments(bare: &str) -> String {
     }
     out.push_str(rest);
     // Behind a colon or in a regular expression it is none, and a comment says nothing here anyway.
-    out.lines().map(|line| line.split(" //").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    out.lines()
+        .map(|line| line.split(" //").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// "Page displays the captcha URL passed at ?url=…": the page is given the address of an attachment, and must show it.
 fn parameter(text: &str, task: &Task, url: &str) -> Option<Way> {
     let lower = text.to_ascii_lowercase();
-    let at = lower.find('?').filter(|at| lower[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()))?;
-    let name: String = text[at + 1..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    let shows = ["displays", "shows", "renders"].iter().any(|verb| lower[..at].contains(verb));
-    let whole = ["passed", "given", "from", "in the", "provided"].iter().any(|word| lower[..at].contains(word));
-    let is_address = ["url", "image", "img", "src", "file"].contains(&name.to_ascii_lowercase().as_str());
+    let at = lower
+        .find('?')
+        .filter(|at| lower[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()))?;
+    let name: String = text[at + 1..]
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect();
+    let shows = ["displays", "shows", "renders"]
+        .iter()
+        .any(|verb| lower[..at].contains(verb));
+    let whole = ["passed", "given", "from", "in the", "provided"]
+        .iter()
+        .any(|word| lower[..at].contains(word));
+    let is_address =
+        ["url", "image", "img", "src", "file"].contains(&name.to_ascii_lowercase().as_str());
     // What is derived from it (a solved text, a date) nobody here can tell.
     let derived = [
         "solved",
@@ -189,8 +224,19 @@ fn parameter(text: &str, task: &Task, url: &str) -> Option<Way> {
     }
     let attachment = task.attachments.first()?;
     // Not quite its address, so that a page that shows it anyhow does not pass.
-    let value = format!("{url}{}{}?given", if task.names(&attachment.name) { "" } else { "assets/" }, attachment.name);
-    Some(Way::Shown { parameter: name, value })
+    let value = format!(
+        "{url}{}{}?given",
+        if task.names(&attachment.name) {
+            ""
+        } else {
+            "assets/"
+        },
+        attachment.name
+    );
+    Some(Way::Shown {
+        parameter: name,
+        value,
+    })
 }
 
 #[cfg(test)]
@@ -242,7 +288,13 @@ mod tests {
         let task = Task::parse(json.as_bytes()).unwrap();
         let way = |text: &str| plain(text, &Wanted::new(&task), "https://o.github.io/r/");
         let value = "https://o.github.io/r/assets/sample.png?given".to_owned();
-        assert_eq!(way("Page displays captcha URL passed at ?url=..."), Way::Shown { parameter: "url".to_owned(), value });
+        assert_eq!(
+            way("Page displays captcha URL passed at ?url=..."),
+            Way::Shown {
+                parameter: "url".to_owned(),
+                value
+            }
+        );
         for text in [
             "Page displays solved captcha text from ?url=",
             "index.html supports ?CIK= query parameter",

@@ -62,12 +62,21 @@ pub fn look(answer: &Result<Value, String>) -> Look {
     let result = match answer {
         Ok(result) => result,
         // What Chromium says of an evaluation that ran into its time limit.
-        Err(e) if e.contains("terminated") || e.contains("collected") || e == "Internal error" => return Look::Cut,
+        Err(e) if e.contains("terminated") || e.contains("collected") || e == "Internal error" => {
+            return Look::Cut;
+        }
         Err(_) => return Look::Lost,
     };
     if let Some(details) = result.get("exceptionDetails") {
-        let cut_off = details["exception"].is_null() && details["text"].as_str().is_some_and(|t| t.contains("terminated"));
-        return if cut_off { Look::Cut } else { Look::Threw(thrown(details)) };
+        let cut_off = details["exception"].is_null()
+            && details["text"]
+                .as_str()
+                .is_some_and(|t| t.contains("terminated"));
+        return if cut_off {
+            Look::Cut
+        } else {
+            Look::Threw(thrown(details))
+        };
     }
     value(&result["result"])
 }
@@ -75,8 +84,14 @@ pub fn look(answer: &Result<Value, String>) -> Look {
 /// The parameters of `Runtime.callFunctionOn` that wait for an object as `await` does; `None` where there is no object.
 #[must_use]
 pub fn awaiting(answer: &Result<Value, String>) -> Option<Value> {
-    let result = answer.as_ref().ok().filter(|a| a.get("exceptionDetails").is_none())?.get("result")?;
-    let id = result.get("objectId").filter(|_| result["type"] == "object" && result["subtype"].is_null())?;
+    let result = answer
+        .as_ref()
+        .ok()
+        .filter(|a| a.get("exceptionDetails").is_none())?
+        .get("result")?;
+    let id = result
+        .get("objectId")
+        .filter(|_| result["type"] == "object" && result["subtype"].is_null())?;
     Some(json!({
         "objectId": id, "functionDeclaration": "async function () { return this }",
         "awaitPromise": true, "objectGroup": "checks", "silent": true,
@@ -86,7 +101,11 @@ pub fn awaiting(answer: &Result<Value, String>) -> Option<Value> {
 /// What was thrown, in a line; where in the wrapping says nothing.
 fn thrown(details: &Value) -> String {
     let thrown = &details["exception"];
-    let text = if thrown.is_object() { shown(thrown) } else { details["text"].as_str().unwrap_or_default().to_owned() };
+    let text = if thrown.is_object() {
+        shown(thrown)
+    } else {
+        details["text"].as_str().unwrap_or_default().to_owned()
+    };
     cut(text.lines().next().unwrap_or_default(), 300)
 }
 
@@ -95,14 +114,28 @@ fn thrown(details: &Value) -> String {
 pub fn value(object: &Value) -> Look {
     let falsy = || Look::False(told(object));
     match object["type"].as_str().unwrap_or("undefined") {
-        "function" => Look::Function(object["description"].as_str().unwrap_or_default().to_owned()),
+        "function" => Look::Function(
+            object["description"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        ),
         "boolean" if object["value"] == true => Look::True,
         "string" if object["value"] != "" => Look::True,
         "number" if object["value"].as_f64().is_some_and(|n| n != 0.0) => Look::True,
-        "number" if matches!(object["unserializableValue"].as_str(), Some("Infinity" | "-Infinity")) => Look::True,
+        "number"
+            if matches!(
+                object["unserializableValue"].as_str(),
+                Some("Infinity" | "-Infinity")
+            ) =>
+        {
+            Look::True
+        }
         "bigint" if object["unserializableValue"] != "0n" => Look::True,
         // `document.all` is an object that says it is none.
-        "object" if object["subtype"] == "null" || object["className"] == "HTMLAllCollection" => falsy(),
+        "object" if object["subtype"] == "null" || object["className"] == "HTMLAllCollection" => {
+            falsy()
+        }
         "object" => Look::True,
         _ => falsy(),
     }
@@ -112,13 +145,27 @@ pub fn value(object: &Value) -> Look {
 #[must_use]
 pub fn told(object: &Value) -> String {
     let text = shown(object);
-    cut(&if object["type"] == "string" { format!("{text:?}") } else { text }, 200)
+    cut(
+        &if object["type"] == "string" {
+            format!("{text:?}")
+        } else {
+            text
+        },
+        200,
+    )
 }
 
 /// The first line of a text, without the position in the wrapping.
 #[must_use]
 pub fn first_line(text: &Value) -> String {
-    cut(text.as_str().unwrap_or_default().lines().next().unwrap_or_default(), 200)
+    cut(
+        text.as_str()
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default(),
+        200,
+    )
 }
 
 /// The parts of a code outside of its string literals, each with what opened the literal behind it and its text.
@@ -158,7 +205,11 @@ impl<'a> Iterator for Literals<'a> {
             None => (&rest[1..], ""),
         };
         self.rest = after;
-        Some(Literal { before, quote, text })
+        Some(Literal {
+            before,
+            quote,
+            text,
+        })
     }
 }
 
@@ -181,8 +232,14 @@ pub fn placeholders(code: &str) -> (Vec<String>, Vec<String>) {
     let (mut plain, mut template) = (Vec::new(), Vec::new());
     for literal in Literals::of(code) {
         for part in literal.text.split("${").skip(1) {
-            let Some((name, _)) = part.split_once('}') else { continue };
-            let list = if literal.quote == '`' { &mut template } else { &mut plain };
+            let Some((name, _)) = part.split_once('}') else {
+                continue;
+            };
+            let list = if literal.quote == '`' {
+                &mut template
+            } else {
+                &mut plain
+            };
             list.push(name.trim().to_owned());
         }
     }
@@ -198,11 +255,24 @@ pub fn ids(code: &str) -> Vec<String> {
         let before = literal.before.trim_end();
         if before.ends_with("getElementById(") {
             found.push(literal.text.to_owned());
-        } else if ["querySelector(", "querySelectorAll(", "closest(", "matches(", "$(", "$$("].iter().any(|f| before.ends_with(f)) {
+        } else if [
+            "querySelector(",
+            "querySelectorAll(",
+            "closest(",
+            "matches(",
+            "$(",
+            "$$(",
+        ]
+        .iter()
+        .any(|f| before.ends_with(f))
+        {
             for part in literal.text.split('#').skip(1) {
                 let id: String = part.chars().take_while(|c| word(*c)).collect();
                 // `[href='#x']` is no id, and neither is a colour.
-                if !id.is_empty() && !literal.text.contains(&format!("'#{id}")) && !literal.text.contains(&format!("\"#{id}")) {
+                if !id.is_empty()
+                    && !literal.text.contains(&format!("'#{id}"))
+                    && !literal.text.contains(&format!("\"#{id}"))
+                {
                     found.push(id);
                 }
             }
@@ -225,7 +295,9 @@ pub fn subject(code: &str) -> Option<&str> {
             (None, b'(' | b'[' | b'{') => depth += 1,
             (None, b')' | b']' | b'}') => depth -= 1,
             // A connective or a statement: there is no one subject.
-            (None, b'&' | b'|' | b'?' | b';') if depth == 0 && !code[at..].starts_with("?.") => return None,
+            (None, b'&' | b'|' | b'?' | b';') if depth == 0 && !code[at..].starts_with("?.") => {
+                return None;
+            }
             (None, b'=' | b'<' | b'>' | b'!') if depth == 0 && at > 0 => {
                 let rest = &code[at..];
                 if rest.starts_with("=>") {
@@ -242,10 +314,12 @@ pub fn subject(code: &str) -> Option<&str> {
     if found.is_some() {
         return found;
     }
-    [".includes(", ".startsWith(", ".endsWith(", ".match("].iter().find_map(|call| {
-        let at = code.rfind(call)?;
-        (code.ends_with(')') && !code[..at].starts_with('!')).then(|| code[..at].trim())
-    })
+    [".includes(", ".startsWith(", ".endsWith(", ".match("]
+        .iter()
+        .find_map(|call| {
+            let at = code.rfind(call)?;
+            (code.ends_with(')') && !code[..at].starts_with('!')).then(|| code[..at].trim())
+        })
 }
 
 #[cfg(test)]
@@ -255,16 +329,31 @@ mod tests {
     #[test]
     fn what_is_in_quotes() {
         assert_eq!(bare(r#"a === "x \" y" && b('z')"#), "a === \"\" && b(\"\")");
-        assert_eq!(placeholders(r#"t === "a ${seed}" || u === `b ${x}`"#), (vec!["seed".to_owned()], vec!["x".to_owned()]));
+        assert_eq!(
+            placeholders(r#"t === "a ${seed}" || u === `b ${x}`"#),
+            (vec!["seed".to_owned()], vec!["x".to_owned()])
+        );
     }
 
     #[test]
     fn ids_and_subjects() {
-        assert_eq!(ids(r##"document.querySelector("#total-sales td").x + document.getElementById('b')"##), ["total-sales", "b"]);
+        assert_eq!(
+            ids(r##"document.querySelector("#total-sales td").x + document.getElementById('b')"##),
+            ["total-sales", "b"]
+        );
         assert!(ids("document.querySelector(\"a[href='#top']\")").is_empty());
-        assert_eq!(subject("document.title === 'a == b'"), Some("document.title"));
-        assert_eq!(subject("Math.abs(f(a > b) - 2) < 0.1"), Some("Math.abs(f(a > b) - 2)"));
-        assert_eq!(subject("x.textContent.includes(\"20\")"), Some("x.textContent"));
+        assert_eq!(
+            subject("document.title === 'a == b'"),
+            Some("document.title")
+        );
+        assert_eq!(
+            subject("Math.abs(f(a > b) - 2) < 0.1"),
+            Some("Math.abs(f(a > b) - 2)")
+        );
+        assert_eq!(
+            subject("x.textContent.includes(\"20\")"),
+            Some("x.textContent")
+        );
         assert_eq!(subject("a > 1 && b"), None);
         assert_eq!(subject("!!document.querySelector('a')"), None);
         assert_eq!(subject("() => a === b"), None);

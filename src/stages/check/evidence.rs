@@ -50,44 +50,98 @@ const SCAN: &str = "(() => {
 /// The browser has ended.
 pub fn content(tab: &mut Tab<'_>, until: Instant) -> anyhow::Result<Content> {
     let asked = json!({"expression": SCAN, "returnByValue": true, "silent": true, "timeout": 1000});
-    let answer =
-        tab.call("Runtime.evaluate", &asked, until.saturating_duration_since(Instant::now()))?.and_then(Result::ok).unwrap_or_default();
-    let found: Value = answer["result"]["value"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let list = |key: &str| found[key].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-    Ok(Content { ids: list("ids"), links: list("links") })
+    let answer = tab
+        .call(
+            "Runtime.evaluate",
+            &asked,
+            until.saturating_duration_since(Instant::now()),
+        )?
+        .and_then(Result::ok)
+        .unwrap_or_default();
+    let found: Value = answer["result"]["value"]
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let list = |key: &str| {
+        found[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
+    };
+    Ok(Content {
+        ids: list("ids"),
+        links: list("links"),
+    })
 }
 
 /// Links of the document that this site answers with an error.
 #[must_use]
 pub fn dead_links(content: &Content, site: &Site<'_>) -> Vec<String> {
-    let links: BTreeSet<&str> = content.links.iter().filter_map(|l| l.split('#').next()).collect();
-    links.into_iter().filter(|l| site.status(l).is_some_and(|s| s >= 400)).map(str::to_owned).collect()
+    let links: BTreeSet<&str> = content
+        .links
+        .iter()
+        .filter_map(|l| l.split('#').next())
+        .collect();
+    links
+        .into_iter()
+        .filter(|l| site.status(l).is_some_and(|s| s >= 400))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A picture of the page as a PNG, as a phone shows it or as a desktop does; `None` where the page gives none.
 ///
 /// # Errors
 /// The browser has ended.
-pub fn screenshot(tab: &mut Tab<'_>, phone: bool, until: Instant) -> anyhow::Result<Option<Vec<u8>>> {
+pub fn screenshot(
+    tab: &mut Tab<'_>,
+    phone: bool,
+    until: Instant,
+) -> anyhow::Result<Option<Vec<u8>>> {
     let (width, height) = if phone { (390, 844) } else { (1280, 800) };
-    tab.send("Emulation.setDeviceMetricsOverride", &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}))?;
+    tab.send(
+        "Emulation.setDeviceMetricsOverride",
+        &json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}),
+    )?;
     let left = until.saturating_duration_since(Instant::now());
-    let picture = tab.call("Page.captureScreenshot", &json!({"format": "png", "optimizeForSpeed": true}), left)?;
-    Ok(picture.and_then(Result::ok).and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
+    let picture = tab.call(
+        "Page.captureScreenshot",
+        &json!({"format": "png", "optimizeForSpeed": true}),
+        left,
+    )?;
+    Ok(picture
+        .and_then(Result::ok)
+        .and_then(|p| STANDARD.decode(p["data"].as_str()?).ok()))
 }
 
 /// Ids that a check asks for and the document does not hold, each with the nearest that it does.
 #[must_use]
 pub fn missing_ids(check: &str, content: &Content) -> Vec<String> {
-    let wanted = code::ids(check).into_iter().filter(|id| !content.ids.contains(id));
+    let wanted = code::ids(check)
+        .into_iter()
+        .filter(|id| !content.ids.contains(id));
     wanted
         .map(|id| {
-            let mut near: Vec<(usize, &str)> = content.ids.iter().map(|there| (distance(&id, there), there.as_str())).collect();
+            let mut near: Vec<(usize, &str)> = content
+                .ids
+                .iter()
+                .map(|there| (distance(&id, there), there.as_str()))
+                .collect();
             near.sort_unstable();
             near.dedup();
-            let near: Vec<String> =
-                near.iter().filter(|(far, _)| *far <= (id.len() / 2).max(3)).take(3).map(|(_, there)| format!("#{there}")).collect();
-            if near.is_empty() { format!("there is no #{id}") } else { format!("there is no #{id}; nearest: {}", near.join(", ")) }
+            let near: Vec<String> = near
+                .iter()
+                .filter(|(far, _)| *far <= (id.len() / 2).max(3))
+                .take(3)
+                .map(|(_, there)| format!("#{there}"))
+                .collect();
+            if near.is_empty() {
+                format!("there is no #{id}")
+            } else {
+                format!("there is no #{id}; nearest: {}", near.join(", "))
+            }
         })
         .collect()
 }
@@ -119,17 +173,27 @@ pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
     if let Some(name) = plain.first() {
         return Some(format!("${{{name}}} was never filled in"));
     }
-    let undefined = reason.strip_prefix("ReferenceError: ").and_then(|r| r.strip_suffix(" is not defined"));
+    let undefined = reason
+        .strip_prefix("ReferenceError: ")
+        .and_then(|r| r.strip_suffix(" is not defined"));
     if let Some(name) = undefined
-        && template.iter().any(|t| t.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).any(|w| w == name))
+        && template.iter().any(|t| {
+            t.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .any(|w| w == name)
+        })
     {
         return Some(format!("${{{name}}} was never filled in"));
     }
     // A selector that stands in the check itself is wrong on every page, unless another way leads past it.
     let bare = code::bare(check);
-    let only_way = !["||", "??", "? ", "try", "catch"].iter().any(|w| bare.contains(w));
-    let quoted =
-        || code::Literals::of(check).any(|l| !l.text.is_empty() && reason.contains(&format!("'{}'", l.text.replace("\\\\", "\\"))));
+    let only_way = !["||", "??", "? ", "try", "catch"]
+        .iter()
+        .any(|w| bare.contains(w));
+    let quoted = || {
+        code::Literals::of(check).any(|l| {
+            !l.text.is_empty() && reason.contains(&format!("'{}'", l.text.replace("\\\\", "\\")))
+        })
+    };
     (reason.contains("is not a valid selector") && only_way && quoted()).then(|| reason.to_owned())
 }
 
@@ -138,18 +202,49 @@ pub fn unsatisfiable(check: &str, reason: &str) -> Option<String> {
 /// A check is only excused where the app could pass it with that host: it speaks of the host or of the library, or every id that
 /// it names is spoken of by a script of the app, or of the title where a script sets it.
 #[must_use]
-pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], files: &BTreeMap<RelPath, &[u8]>) -> Option<String> {
+pub fn unreachable(
+    check: &str,
+    record: &Record,
+    waiting: &[(String, String)],
+    files: &BTreeMap<RelPath, &[u8]>,
+) -> Option<String> {
     let bare = code::bare(check);
-    let styled = ["getComputedStyle", "offset", "getBoundingClientRect", "clientHeight", "clientWidth"].iter().any(|w| bare.contains(w));
-    let pictured = ["natural", ".complete", "decode("].iter().any(|w| bare.contains(w));
-    let matters =
-        |resource: &str| is_needed(resource) || resource == "Stylesheet" && styled || matches!(resource, "Image" | "Media") && pictured;
-    let failed = record.failures.values().filter(|f| f.why == Why::Unreachable && matters(&f.resource)).map(|f| f.url.as_str());
-    let waiting = waiting.iter().filter(|(_, resource)| matters(resource)).map(|(url, _)| url.as_str());
-    let lost: Vec<(&str, &str)> = failed.chain(waiting).filter_map(|url| address::parts(url).map(|(_, host, path)| (host, path))).collect();
+    let styled = [
+        "getComputedStyle",
+        "offset",
+        "getBoundingClientRect",
+        "clientHeight",
+        "clientWidth",
+    ]
+    .iter()
+    .any(|w| bare.contains(w));
+    let pictured = ["natural", ".complete", "decode("]
+        .iter()
+        .any(|w| bare.contains(w));
+    let matters = |resource: &str| {
+        is_needed(resource)
+            || resource == "Stylesheet" && styled
+            || matches!(resource, "Image" | "Media") && pictured
+    };
+    let failed = record
+        .failures
+        .values()
+        .filter(|f| f.why == Why::Unreachable && matters(&f.resource))
+        .map(|f| f.url.as_str());
+    let waiting = waiting
+        .iter()
+        .filter(|(_, resource)| matters(resource))
+        .map(|(url, _)| url.as_str());
+    let lost: Vec<(&str, &str)> = failed
+        .chain(waiting)
+        .filter_map(|url| address::parts(url).map(|(_, host, path)| (host, path)))
+        .collect();
     let told = |host: &str| check.contains(host);
     // `typeof marked` and `…/npm/marked@12/marked.min.js`.
-    let library = |path: &str| names_of(&bare).any(|name| name.len() > 1 && has_word(&path.to_lowercase(), &name.to_lowercase()));
+    let library = |path: &str| {
+        names_of(&bare)
+            .any(|name| name.len() > 1 && has_word(&path.to_lowercase(), &name.to_lowercase()))
+    };
     if let Some((host, _)) = lost.iter().find(|(host, path)| told(host) || library(path)) {
         return Some((*host).to_owned());
     }
@@ -157,8 +252,11 @@ pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], f
     if pictured || styled {
         return Some((*host).to_owned());
     }
-    let sources: Vec<std::borrow::Cow<'_, str>> =
-        files.iter().filter(|(path, _)| is_source(path.as_str())).map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect();
+    let sources: Vec<std::borrow::Cow<'_, str>> = files
+        .iter()
+        .filter(|(path, _)| is_source(path.as_str()))
+        .map(|(_, bytes)| String::from_utf8_lossy(bytes))
+        .collect();
     let scripted = |id: &str| sources.iter().any(|s| is_spoken_of(s, id));
     let ids = code::ids(check);
     let titled = bare.contains("document.title") && sources.iter().any(|s| s.contains(".title"));
@@ -170,7 +268,10 @@ pub fn unreachable(check: &str, record: &Record, waiting: &[(String, String)], f
 fn names_of(bare: &str) -> impl Iterator<Item = &str> {
     let known = "typeof function document window return const let var await async true false null undefined length";
     bare.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-        .filter(move |w| w.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$') && !known.split(' ').any(|k| k == *w))
+        .filter(move |w| {
+            w.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$')
+                && !known.split(' ').any(|k| k == *w)
+        })
 }
 
 /// Whether an id stands in a text as a word of its own: `total` is not in `total-sales`.
@@ -182,27 +283,37 @@ pub fn has_word(text: &str, word: &str) -> bool {
 fn is_spoken_of(text: &str, id: &str) -> bool {
     words_at(text, id).any(|at| {
         let before = text[..at].trim_end_matches(['"', '\'', ' ']);
-        !before.strip_suffix('=').is_some_and(|b| b.trim_end().ends_with("id"))
+        !before
+            .strip_suffix('=')
+            .is_some_and(|b| b.trim_end().ends_with("id"))
     })
 }
 
 fn words_at<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    let whole = move |at: &usize| !text[..*at].ends_with(part) && !text[at + word.len()..].starts_with(part);
+    let whole = move |at: &usize| {
+        !text[..*at].ends_with(part) && !text[at + word.len()..].starts_with(part)
+    };
     text.match_indices(word).map(|(at, _)| at).filter(whole)
 }
 
 fn is_source(path: &str) -> bool {
-    [".html", ".htm", ".js", ".mjs", ".json", ".css"].iter().any(|e| path.ends_with(e))
+    [".html", ".htm", ".js", ".mjs", ".json", ".css"]
+        .iter()
+        .any(|e| path.ends_with(e))
 }
 
 /// `page` of the result.
 #[must_use]
 pub fn page(record: &Record, dead_links: &[String], blocked: bool) -> Page {
-    let cut_off = blocked.then(|| "a script of the page did not come to an end and was cut".to_owned());
+    let cut_off =
+        blocked.then(|| "a script of the page did not come to an end and was cut".to_owned());
     Page {
         console: record.console.told(),
-        exceptions: cut_off.into_iter().chain(record.exceptions.told()).collect(),
+        exceptions: cut_off
+            .into_iter()
+            .chain(record.exceptions.told())
+            .collect(),
         failed_requests: record.failed_requests(),
         dead_links: dead_links.iter().map(|l| cut(l, 300)).collect(),
     }
@@ -212,7 +323,12 @@ pub fn page(record: &Record, dead_links: &[String], blocked: bool) -> Page {
 #[must_use]
 pub fn faults(record: &Record, page: &Page) -> Vec<String> {
     let mut lines: Vec<String> = record.gone.iter().cloned().collect();
-    let failed: Vec<String> = record.failures.values().filter(|f| is_fault(f)).map(Failure::told).collect();
+    let failed: Vec<String> = record
+        .failures
+        .values()
+        .filter(|f| is_fault(f))
+        .map(Failure::told)
+        .collect();
     for (what, all) in [
         ("uncaught exception on the page", &page.exceptions),
         ("the page logs an error", &page.console),
@@ -226,18 +342,27 @@ pub fn faults(record: &Record, page: &Page) -> Vec<String> {
 
 /// A server that is out of order, or does not want so many requests, is no fault of the page's.
 fn is_fault(failure: &Failure) -> bool {
-    !matches!(failure.why, Why::Unreachable | Why::Status(403 | 429 | 500..))
+    !matches!(
+        failure.why,
+        Why::Unreachable | Why::Status(403 | 429 | 500..)
+    )
 }
 
 /// A host that could not be reached and that a page needs more than for its looks.
 #[must_use]
 pub fn cut_off(record: &Record) -> Option<String> {
-    let mut lost = record.failures.values().filter(|f| f.why == Why::Unreachable && is_needed(&f.resource));
+    let mut lost = record
+        .failures
+        .values()
+        .filter(|f| f.why == Why::Unreachable && is_needed(&f.resource));
     lost.find_map(|f| address::parts(&f.url).map(|(_, authority, _)| authority.to_owned()))
 }
 
 fn is_needed(resource: &str) -> bool {
-    matches!(resource, "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket")
+    matches!(
+        resource,
+        "Script" | "Fetch" | "XHR" | "EventSource" | "WebSocket"
+    )
 }
 
 #[cfg(test)]
@@ -246,11 +371,27 @@ mod tests {
 
     #[test]
     fn the_nearest_ids() {
-        let content = Content { ids: ["totalSales", "total-sale", "x"].map(str::to_owned).into(), links: vec![] };
-        let told = missing_ids(r##"document.querySelector("#total-sales").textContent"##, &content);
-        assert_eq!(told, ["there is no #total-sales; nearest: #total-sale, #totalSales"]);
+        let content = Content {
+            ids: ["totalSales", "total-sale", "x"].map(str::to_owned).into(),
+            links: vec![],
+        };
+        let told = missing_ids(
+            r##"document.querySelector("#total-sales").textContent"##,
+            &content,
+        );
+        assert_eq!(
+            told,
+            ["there is no #total-sales; nearest: #total-sale, #totalSales"]
+        );
         assert!(missing_ids(r##"document.querySelector("#x")"##, &content).is_empty());
-        assert_eq!((distance("kitten", "sitting"), distance("", "ab"), distance("Ab", "aB")), (3, 2, 0));
+        assert_eq!(
+            (
+                distance("kitten", "sitting"),
+                distance("", "ab"),
+                distance("Ab", "aB")
+            ),
+            (3, 2, 0)
+        );
     }
 
     #[test]
@@ -260,7 +401,13 @@ mod tests {
         assert!(unsatisfiable(r##"x || document.querySelector("#a@b.c")"##, invalid).is_none());
         assert!(unsatisfiable("!!document.querySelector(window.selector)", invalid).is_none());
         assert!(unsatisfiable("document.title === 'Sales ${seed}'", "false").is_some());
-        assert!(unsatisfiable("document.title === `Sales ${seed}`", "ReferenceError: seed is not defined").is_some());
+        assert!(
+            unsatisfiable(
+                "document.title === `Sales ${seed}`",
+                "ReferenceError: seed is not defined"
+            )
+            .is_some()
+        );
         assert!(unsatisfiable("document.title === `Sales ${total}`", "false").is_none());
         assert!(unsatisfiable("add(1, 2) === 3", "ReferenceError: add is not defined").is_none());
     }

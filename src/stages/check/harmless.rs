@@ -36,18 +36,29 @@ pub fn evaluation(form: Form, code: &str, limit_ms: u64) -> Value {
 #[must_use]
 pub fn second(code: &str, answer: Option<&Result<Value, String>>) -> Second {
     // Of an object nobody knows whether it has to be waited for.
-    let may_be_awaited =
-        |a: &&Result<Value, String>| code::awaiting(a).is_some() || a.as_ref().is_ok_and(|a| a["result"]["subtype"] == "promise");
+    let may_be_awaited = |a: &&Result<Value, String>| {
+        code::awaiting(a).is_some()
+            || a.as_ref()
+                .is_ok_and(|a| a["result"]["subtype"] == "promise")
+    };
     let seen = answer.filter(|a| !may_be_awaited(a)).map(look);
     match seen {
-        Some(Look::Threw(what)) if what.contains(SIDE_EFFECT) || what.starts_with("SyntaxError") => by_reading(code),
+        Some(Look::Threw(what))
+            if what.contains(SIDE_EFFECT) || what.starts_with("SyntaxError") =>
+        {
+            by_reading(code)
+        }
         Some(look @ (Look::True | Look::False(_) | Look::Threw(_))) => Second::Saw(look),
         Some(Look::Cut | Look::Lost | Look::Function(_)) | None => by_reading(code),
     }
 }
 
 fn by_reading(code: &str) -> Second {
-    if only_reads(code) { Second::Reads } else { Second::MayAct }
+    if only_reads(code) {
+        Second::Reads
+    } else {
+        Second::MayAct
+    }
 }
 
 /// What is called as it stands, words before a bracket included.
@@ -66,21 +77,37 @@ fn only_reads(code: &str) -> bool {
     let bare = bare(code);
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let is_quiet = |before: &str| {
-        let start = before.rfind(|c| !word(c)).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+        let start = before.rfind(|c| !word(c)).map_or(0, |at| {
+            at + before[at..].chars().next().map_or(1, char::len_utf8)
+        });
         let (object, name) = before.split_at(start);
         // What is called without a name stands here as a function, or is not known.
         if name.is_empty() {
             return !before.ends_with(']') && (!before.ends_with(')') || bare.contains("=>"));
         }
-        let known = if object.trim_end().ends_with('.') { METHODS } else { FUNCTIONS };
+        let known = if object.trim_end().ends_with('.') {
+            METHODS
+        } else {
+            FUNCTIONS
+        };
         known.split_whitespace().any(|k| k == name)
     };
-    let quiet = bare.match_indices('(').all(|(at, _)| is_quiet(bare[..at].trim_end()));
-    let makes = |rest: &str| NEW.split_whitespace().any(|n| rest.strip_prefix(n).is_some_and(|r| !r.starts_with(word)));
-    let sets = ["++", "--", "delete ", "?.("].iter().any(|s| bare.contains(s))
-        || bare.match_indices("new ").any(|(at, _)| !makes(&bare[at + 4..]))
+    let quiet = bare
+        .match_indices('(')
+        .all(|(at, _)| is_quiet(bare[..at].trim_end()));
+    let makes = |rest: &str| {
+        NEW.split_whitespace()
+            .any(|n| rest.strip_prefix(n).is_some_and(|r| !r.starts_with(word)))
+    };
+    let sets = ["++", "--", "delete ", "?.("]
+        .iter()
+        .any(|s| bare.contains(s))
+        || bare
+            .match_indices("new ")
+            .any(|(at, _)| !makes(&bare[at + 4..]))
         || bare.match_indices('=').any(|(at, _)| {
-            let compares = bare[at + 1..].starts_with(['=', '>']) || bare[..at].ends_with(['=', '!', '<', '>']);
+            let compares = bare[at + 1..].starts_with(['=', '>'])
+                || bare[..at].ends_with(['=', '!', '<', '>']);
             !compares
         });
     // A template may be a call.
@@ -94,15 +121,25 @@ mod tests {
     #[test]
     fn the_engine_is_asked_first() {
         let answer = |value: Value| Ok(json!({"result": value}));
-        let threw = |what: &str| Ok(json!({"result": {}, "exceptionDetails": {"exception": {"type": "object", "description": what}}}));
+        let threw = |what: &str| {
+            Ok(
+                json!({"result": {}, "exceptionDetails": {"exception": {"type": "object", "description": what}}}),
+            )
+        };
         let no = answer(json!({"type": "boolean", "value": false}));
-        assert_eq!(second("b.click(), x", Some(&no)), Second::Saw(Look::False("false".to_owned())));
+        assert_eq!(
+            second("b.click(), x", Some(&no)),
+            Second::Saw(Look::False("false".to_owned()))
+        );
         let refused = threw("EvalError: Possible side-effect in debug-evaluate");
         assert_eq!(second("b.click()", Some(&refused)), Second::MayAct);
         let waits = answer(json!({"type": "object", "subtype": "promise", "objectId": "1"}));
         let thenable = answer(json!({"type": "object", "className": "Object", "objectId": "2"}));
         assert_eq!(second("load('a')", Some(&thenable)), Second::MayAct);
-        assert_eq!(second("await fetch('a').then(r => r.ok)", Some(&waits)), Second::Reads);
+        assert_eq!(
+            second("await fetch('a').then(r => r.ok)", Some(&waits)),
+            Second::Reads
+        );
         assert_eq!(second("b.click()", None), Second::MayAct);
         assert_eq!(second("document.title", None), Second::Reads);
     }

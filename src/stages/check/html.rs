@@ -6,15 +6,17 @@ use std::borrow::Cow;
 const HIDDEN: [&str; 4] = ["script", "style", "template", "noscript"];
 /// Elements in the midst of a line.
 const INLINE: [&str; 22] = [
-    "a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "label", "mark", "q", "s", "small", "span",
-    "strong", "sub", "u",
+    "a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "em", "font", "i", "ins", "kbd",
+    "label", "mark", "q", "s", "small", "span", "strong", "sub", "u",
 ];
 
 /// Whether a file is a page, by its name.
 #[must_use]
 pub fn is_page(file: &str) -> bool {
     let lower = file.to_ascii_lowercase();
-    [".html", ".htm", ".xhtml"].iter().any(|end| lower.ends_with(end))
+    [".html", ".htm", ".xhtml"]
+        .iter()
+        .any(|end| lower.ends_with(end))
 }
 
 enum Part<'a> {
@@ -39,9 +41,15 @@ fn parts(page: &str) -> impl Iterator<Item = Part<'_>> {
         if rest.is_empty() {
             return None;
         }
-        let begins = rest.starts_with('<') && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
+        let begins = rest.starts_with('<')
+            && rest[1..]
+                .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
         if !begins {
-            let end = rest.match_indices('<').map(|(at, _)| at).find(|at| *at > 0).unwrap_or(rest.len());
+            let end = rest
+                .match_indices('<')
+                .map(|(at, _)| at)
+                .find(|at| *at > 0)
+                .unwrap_or(rest.len());
             let (text, after) = rest.split_at(end);
             rest = after;
             return Some(Part::Text(text));
@@ -52,7 +60,10 @@ fn parts(page: &str) -> impl Iterator<Item = Part<'_>> {
         }
         let (tag, after) = rest.split_at(tag_end(rest));
         rest = after;
-        let name: String = tag[1..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '/' | '-')).collect();
+        let name: String = tag[1..]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '/' | '-'))
+            .collect();
         let name = name.to_ascii_lowercase();
         if HIDDEN.contains(&name.as_str()) || name == "textarea" {
             inside = Some(name.clone());
@@ -77,8 +88,15 @@ fn tag_end(rest: &str) -> usize {
 
 /// Where `</name` begins.
 fn end_of(rest: &str, name: &str) -> usize {
-    let is_end = |at: &usize| rest[at + 2..].get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
-    rest.match_indices("</").map(|(at, _)| at).find(is_end).unwrap_or(rest.len())
+    let is_end = |at: &usize| {
+        rest[at + 2..]
+            .get(..name.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(name))
+    };
+    rest.match_indices("</")
+        .map(|(at, _)| at)
+        .find(is_end)
+        .unwrap_or(rest.len())
 }
 
 /// The source without its comments.
@@ -119,7 +137,13 @@ pub fn visible(page: &str) -> String {
 
 /// The values of attributes, those in quotes.
 pub fn attributes(page: &str) -> impl Iterator<Item = &str> {
-    let tags = parts(page).filter_map(|part| if let Part::Tag(tag, _) = part { Some(tag) } else { None });
+    let tags = parts(page).filter_map(|part| {
+        if let Part::Tag(tag, _) = part {
+            Some(tag)
+        } else {
+            None
+        }
+    });
     tags.flat_map(|tag| {
         let mut rest = tag;
         std::iter::from_fn(move || {
@@ -146,7 +170,10 @@ fn unescaped(text: &str) -> Cow<'_, str> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let entity = after.split_once(';').filter(|(name, _)| name.len() <= 8).and_then(|(name, after)| Some((character(name)?, after)));
+        let entity = after
+            .split_once(';')
+            .filter(|(name, _)| name.len() <= 8)
+            .and_then(|(name, after)| Some((character(name)?, after)));
         match entity {
             Some((c, after)) => {
                 out.push(c);
@@ -163,10 +190,12 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 }
 
 fn character(name: &str) -> Option<char> {
-    let number = name.strip_prefix('#').and_then(|n| match n.strip_prefix(['x', 'X']) {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => n.parse().ok(),
-    });
+    let number = name
+        .strip_prefix('#')
+        .and_then(|n| match n.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok(),
+            None => n.parse().ok(),
+        });
     if let Some(number) = number {
         return char::from_u32(number);
     }
@@ -188,7 +217,10 @@ fn character(name: &str) -> Option<char> {
         ("euro", '€'),
         ("times", '×'),
     ];
-    named.iter().find(|(known, _)| *known == name).map(|(_, c)| *c)
+    named
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, c)| *c)
 }
 
 #[cfg(test)]
@@ -202,8 +234,20 @@ mod tests {
         assert_eq!(visible(page), "T Hello World Tom & Jerry &x; 1 < 2 typed");
         assert!(uncommented(page).contains("gone") && !uncommented(page).contains("no --"));
         assert!(!live(page).contains("typed") && live(page).contains("gone"));
-        assert_eq!(attributes("<a href='x' data-b=\"y\" c=z>").collect::<Vec<_>>(), ["x", "y", ""]);
-        for broken in ["<", "<p", "<!--", "<script>", "</", "<a href='", "&", "&#xffffffff;"] {
+        assert_eq!(
+            attributes("<a href='x' data-b=\"y\" c=z>").collect::<Vec<_>>(),
+            ["x", "y", ""]
+        );
+        for broken in [
+            "<",
+            "<p",
+            "<!--",
+            "<script>",
+            "</",
+            "<a href='",
+            "&",
+            "&#xffffffff;",
+        ] {
             let _ = (visible(broken), live(broken), attributes(broken).count());
         }
     }

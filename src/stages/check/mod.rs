@@ -148,7 +148,12 @@ impl Report {
     /// How many of the task's checks passed, and how many of earlier rounds'.
     #[must_use]
     pub fn passed(&self) -> (usize, usize) {
-        let passed = |own: bool| self.verdicts.iter().filter(|v| v.round.is_none() == own && v.status == Status::Passed).count();
+        let passed = |own: bool| {
+            self.verdicts
+                .iter()
+                .filter(|v| v.round.is_none() == own && v.status == Status::Passed)
+                .count()
+        };
         (passed(true), passed(false))
     }
 }
@@ -158,19 +163,35 @@ impl Report {
 /// # Errors
 /// `checks_failed` where one failed, or where the browser that one needs is missing.
 pub fn require(verdicts: &[Verdict], no_browser: Option<&str>) -> Result<()> {
-    let failed: Vec<&Verdict> = verdicts.iter().filter(|v| v.status == Status::Failed).collect();
+    let failed: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|v| v.status == Status::Failed)
+        .collect();
     // What is unknown for want of a host is no fault; for want of a browser it is what `require` is there for.
-    let lost = |v: &Verdict| v.status == Status::Skipped || v.status == Status::Unknown && no_browser.is_some();
-    let unjudged = verdicts.iter().filter(|v| v.kind == Kind::Js && lost(v)).count();
+    let lost = |v: &Verdict| {
+        v.status == Status::Skipped || v.status == Status::Unknown && no_browser.is_some()
+    };
+    let unjudged = verdicts
+        .iter()
+        .filter(|v| v.kind == Kind::Js && lost(v))
+        .count();
     if let Some(first) = failed.first() {
         let detail = first.detail.as_deref().unwrap_or_default();
-        let message = format!("{} of {} checks failed, the first: {} ({detail})", failed.len(), verdicts.len(), first.check);
-        return Err(
-            Error::new(Code::ChecksFailed, message).hint("llmdeploy check TASK shows what is wrong; --checks auto deploys all the same")
+        let message = format!(
+            "{} of {} checks failed, the first: {} ({detail})",
+            failed.len(),
+            verdicts.len(),
+            first.check
         );
+        return Err(Error::new(Code::ChecksFailed, message)
+            .hint("llmdeploy check TASK shows what is wrong; --checks auto deploys all the same"));
     }
     if unjudged > 0 {
-        let message = format!("{unjudged} of {} checks need a browser: {}", verdicts.len(), no_browser.unwrap_or("there is none"));
+        let message = format!(
+            "{unjudged} of {} checks need a browser: {}",
+            verdicts.len(),
+            no_browser.unwrap_or("there is none")
+        );
         return Err(Error::new(Code::ChecksFailed, message)
             .hint("install Chrome or Chromium, or say where it is with LLMDEPLOY_BROWSER; --checks auto deploys without"));
     }
@@ -188,7 +209,11 @@ pub fn unjudged(task: &Task, off: bool) -> Vec<Verdict> {
             Kind::Manual => (Status::Skipped, MANUAL),
             _ => (Status::Unknown, "no verdict on record"),
         };
-        Verdict { status, detail: Some(detail.to_owned()), ..blank(check, kind, None) }
+        Verdict {
+            status,
+            detail: Some(detail.to_owned()),
+            ..blank(check, kind, None)
+        }
     };
     task.checks.iter().map(verdict).collect()
 }
@@ -200,44 +225,86 @@ const MANUAL: &str = "for a person to judge";
 
 fn blank(check: &Check, kind: Kind, round: Option<u64>) -> Verdict {
     let check = check.text().to_owned();
-    Verdict { check, kind, status: Status::Skipped, detail: None, live: None, round, unsatisfiable: false }
+    Verdict {
+        check,
+        kind,
+        status: Status::Skipped,
+        detail: None,
+        live: None,
+        round,
+        unsatisfiable: false,
+    }
 }
 
 /// Judges an app.
 #[must_use]
 pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
     if options.mode == Mode::Off {
-        return Report { verdicts: unjudged(case.task, true), ..Report::default() };
+        return Report {
+            verdicts: unjudged(case.task, true),
+            ..Report::default()
+        };
     }
     let own = case.task.checks.iter().map(|c| (c, None));
     let wanted = Wanted::new(case.task);
     let all = own.chain(case.earlier.iter().map(|e| (&e.check, Some(e.round))));
     let judged = all.map(|(check, round)| (check, round, classify::way(check, &wanted, case.url)));
     // What a person was to judge in an earlier round is not asked of anybody again.
-    let (all, mut ways): (Vec<(&Check, Option<u64>)>, Vec<Way>) =
-        judged.filter(|(_, round, way)| round.is_none() || *way != Way::Person).map(|(check, round, way)| ((check, round), way)).unzip();
-    let mut report =
-        Report { verdicts: all.iter().zip(&ways).map(|((c, round), way)| blank(c, way.kind(), *round)).collect(), ..Report::default() };
+    let (all, mut ways): (Vec<(&Check, Option<u64>)>, Vec<Way>) = judged
+        .filter(|(_, round, way)| round.is_none() || *way != Way::Person)
+        .map(|(check, round, way)| ((check, round), way))
+        .unzip();
+    let mut report = Report {
+        verdicts: all
+            .iter()
+            .zip(&ways)
+            .map(|((c, round), way)| blank(c, way.kind(), *round))
+            .collect(),
+        ..Report::default()
+    };
     let needed = ways.iter().any(|w| w.kind() == Kind::Js);
     if case.look || needed {
         let site = Site::new(case.files, case.url, options.browser.offline, case.live);
-        let start = browser::Options { allowed: site.direct(), ..options.browser.clone() };
+        let start = browser::Options {
+            allowed: site.direct(),
+            ..options.browser.clone()
+        };
         let browser = match &case.no_browser {
             Some(why) => Err(anyhow::anyhow!("{why}")),
             None => Browser::start(&start),
         };
         report.started = browser.is_ok();
-        if let Err(e) = browser.and_then(|mut browser| in_browser(&mut browser, case, options, &site, (&wanted, &mut ways), &mut report)) {
+        if let Err(e) = browser.and_then(|mut browser| {
+            in_browser(
+                &mut browser,
+                case,
+                options,
+                &site,
+                (&wanted, &mut ways),
+                &mut report,
+            )
+        }) {
             let why = format!("{e:#}");
             let started = report.started;
-            for (verdict, _) in
-                report.verdicts.iter_mut().zip(&ways).filter(|(v, way)| way.kind() == Kind::Js && v.status == Status::Skipped)
+            for (verdict, _) in report
+                .verdicts
+                .iter_mut()
+                .zip(&ways)
+                .filter(|(v, way)| way.kind() == Kind::Js && v.status == Status::Skipped)
             {
                 // A browser that is not there is no verdict; one that died under the page may have died of it.
-                verdict.status = if started { Status::Unknown } else { Status::Skipped };
+                verdict.status = if started {
+                    Status::Unknown
+                } else {
+                    Status::Skipped
+                };
                 verdict.detail = Some(why.clone());
             }
-            let what = if needed { "the checks that need a browser were not made" } else { "the page was not opened" };
+            let what = if needed {
+                "the checks that need a browser were not made"
+            } else {
+                "the page was not opened"
+            };
             world.progress.warn(&format!("{what}: {why}"));
             report.no_browser = Some(why);
         }
@@ -251,10 +318,19 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
         match wrong {
             Some(wrong) => {
                 verdict.kind = Kind::File;
-                verdict.status = if wrong.is_empty() { Status::Passed } else { Status::Failed };
+                verdict.status = if wrong.is_empty() {
+                    Status::Passed
+                } else {
+                    Status::Failed
+                };
                 verdict.detail = (!wrong.is_empty()).then(|| wrong.join("; "));
             }
-            None => *verdict = Verdict { detail: Some(MANUAL.to_owned()), ..blank(check, Kind::Manual, verdict.round) },
+            None => {
+                *verdict = Verdict {
+                    detail: Some(MANUAL.to_owned()),
+                    ..blank(check, Kind::Manual, verdict.round)
+                }
+            }
         }
     }
     report
@@ -263,8 +339,15 @@ pub fn judge(world: &World, case: &Case<'_>, options: &Options) -> Report {
 /// A failed check in plain words.
 #[must_use]
 pub fn finding(verdict: &Verdict) -> String {
-    let whose = verdict.round.map(|n| format!(" of round {n}, which should still hold,")).unwrap_or_default();
-    format!("check{whose} failed: {}\n  {}", verdict.check, verdict.detail.as_deref().unwrap_or_default())
+    let whose = verdict
+        .round
+        .map(|n| format!(" of round {n}, which should still hold,"))
+        .unwrap_or_default();
+    format!(
+        "check{whose} failed: {}\n  {}",
+        verdict.check,
+        verdict.detail.as_deref().unwrap_or_default()
+    )
 }
 
 /// One page per address: the plain one, and one for each parameter that a check is about.
@@ -276,24 +359,54 @@ fn in_browser(
     (wanted, ways): (&Wanted<'_>, &mut [Way]),
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let plain: Vec<usize> = (0..ways.len()).filter(|n| matches!(ways.get(*n), Some(Way::Js { .. }))).collect();
-    let mut items: Vec<Item> = plain.iter().filter_map(|n| ways.get(*n)).filter_map(code_of).map(|code| Item::new(&code)).collect();
-    let mut scene = Scene { case, options, site, url: case.url.to_owned(), first: true };
+    let plain: Vec<usize> = (0..ways.len())
+        .filter(|n| matches!(ways.get(*n), Some(Way::Js { .. })))
+        .collect();
+    let mut items: Vec<Item> = plain
+        .iter()
+        .filter_map(|n| ways.get(*n))
+        .filter_map(code_of)
+        .map(|code| Item::new(&code))
+        .collect();
+    let mut scene = Scene {
+        case,
+        options,
+        site,
+        url: case.url.to_owned(),
+        first: true,
+    };
     let verdicts = scene.play(browser, &mut items, report)?;
     for ((n, item), judged) in plain.iter().zip(&items).zip(verdicts) {
-        let (Some(way), Some(verdict)) = (ways.get_mut(*n), report.verdicts.get_mut(*n)) else { continue };
+        let (Some(way), Some(verdict)) = (ways.get_mut(*n), report.verdicts.get_mut(*n)) else {
+            continue;
+        };
         match (&item.state, &way) {
             // It only looked like code.
-            (State::Invalid(_), Way::Js { said: false, .. }) => *way = classify::plain(&verdict.check, wanted, case.url),
-            (_, Way::Js { said: false, .. }) if item.is_about_nothing() => *way = classify::plain(&verdict.check, wanted, case.url),
+            (State::Invalid(_), Way::Js { said: false, .. }) => {
+                *way = classify::plain(&verdict.check, wanted, case.url)
+            }
+            (_, Way::Js { said: false, .. }) if item.is_about_nothing() => {
+                *way = classify::plain(&verdict.check, wanted, case.url)
+            }
             _ => judged.into_verdict(verdict),
         }
     }
     for n in 0..ways.len() {
-        let Some(Way::Shown { parameter, value }) = ways.get(n) else { continue };
-        let mut items: Vec<Item> = ways.get(n).and_then(code_of).map(|code| Item::new(&code)).into_iter().collect();
+        let Some(Way::Shown { parameter, value }) = ways.get(n) else {
+            continue;
+        };
+        let mut items: Vec<Item> = ways
+            .get(n)
+            .and_then(code_of)
+            .map(|code| Item::new(&code))
+            .into_iter()
+            .collect();
         let value = percent_encoded(value, VALUE);
-        scene = Scene { url: format!("{}?{parameter}={value}", case.url), first: false, ..scene };
+        scene = Scene {
+            url: format!("{}?{parameter}={value}", case.url),
+            first: false,
+            ..scene
+        };
         let verdict = scene.play(browser, &mut items, report)?.pop();
         if let (Some(target), Some(judged)) = (report.verdicts.get_mut(n), verdict) {
             judged.into_verdict(target);
@@ -308,7 +421,9 @@ fn code_of(way: &Way) -> Option<String> {
         Way::Shown { value, .. } => {
             let value = serde_json::Value::from(value.as_str());
             let elements = "[...document.querySelectorAll('img,a,source,input,embed,iframe')]";
-            Some(format!("document.body.innerText.includes({value}) || {elements}.some(e => [e.src, e.href, e.value].includes({value}))"))
+            Some(format!(
+                "document.body.innerText.includes({value}) || {elements}.some(e => [e.src, e.href, e.value].includes({value}))"
+            ))
         }
         Way::Files(_) | Way::Person => None,
     }
@@ -323,7 +438,8 @@ struct Judged {
 
 impl Judged {
     fn into_verdict(self, verdict: &mut Verdict) {
-        (verdict.status, verdict.detail, verdict.unsatisfiable) = (self.status, self.detail, self.unsatisfiable);
+        (verdict.status, verdict.detail, verdict.unsatisfiable) =
+            (self.status, self.detail, self.unsatisfiable);
     }
 }
 
@@ -338,33 +454,58 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     /// Opens the page and gives the verdicts on the items.
-    fn play(&self, browser: &mut Browser, items: &mut [Item], report: &mut Report) -> anyhow::Result<Vec<Judged>> {
+    fn play(
+        &self,
+        browser: &mut Browser,
+        items: &mut [Item],
+        report: &mut Report,
+    ) -> anyhow::Result<Vec<Judged>> {
         let name = format!("_{}", random_word()?);
         let script = format!("{}({name:?});", include_str!("watch.js").trim_end());
         let mut tab = Tab::open(browser, self.site, &script)?;
         page::compile(&mut tab, items)?;
         let blocked = page::look(&mut tab, &self.url, &name, items, self.options.timeout)?;
         let reachable = tab.record.gone.is_none() && !blocked;
-        let values = if reachable { page::values(&mut tab, items)? } else { Vec::new() };
+        let values = if reachable {
+            page::values(&mut tab, items)?
+        } else {
+            Vec::new()
+        };
         let until = Instant::now() + EVIDENCE;
-        let content = if reachable { evidence::content(&mut tab, until)? } else { evidence::Content::default() };
+        let content = if reachable {
+            evidence::content(&mut tab, until)?
+        } else {
+            evidence::Content::default()
+        };
         if self.first && reachable {
             report.desktop = evidence::screenshot(&mut tab, false, until)?;
             report.phone = evidence::screenshot(&mut tab, true, until)?;
         }
-        let waiting: Vec<(String, String)> = tab.unanswered().map(|(u, r)| (u.to_owned(), r.to_owned())).collect();
+        let waiting: Vec<(String, String)> = tab
+            .unanswered()
+            .map(|(u, r)| (u.to_owned(), r.to_owned()))
+            .collect();
         let record = tab.close()?;
         if self.first {
             let dead = evidence::dead_links(&content, self.site);
             let page = evidence::page(&record, &dead, blocked);
             report.faults = evidence::faults(&record, &page);
-            report.attempts = record.attempts.told().into_iter().map(|what| format!("the page tried: {what}")).collect();
+            report.attempts = record
+                .attempts
+                .told()
+                .into_iter()
+                .map(|what| format!("the page tried: {what}"))
+                .collect();
             report.cut_off = evidence::cut_off(&record);
             report.page = Some(page);
         }
         let verdict = |(n, item): (usize, &Item)| {
             if item.state == State::Passed {
-                return Judged { status: Status::Passed, detail: None, unsatisfiable: false };
+                return Judged {
+                    status: Status::Passed,
+                    detail: None,
+                    unsatisfiable: false,
+                };
             }
             let reason = page::reason(item, record.gone.as_deref(), blocked);
             let never = match &item.state {
@@ -372,17 +513,40 @@ impl Scene<'_> {
                 _ => evidence::unsatisfiable(&item.code, &reason),
             };
             if let Some(why) = never {
-                return Judged { status: Status::Failed, detail: Some(format!("unsatisfiable: {why}")), unsatisfiable: true };
+                return Judged {
+                    status: Status::Failed,
+                    detail: Some(format!("unsatisfiable: {why}")),
+                    unsatisfiable: true,
+                };
             }
             let mut parts = vec![reason];
             parts.extend(values.get(n).cloned().flatten());
-            parts.extend(evidence::missing_ids(&item.code, &content).into_iter().filter(|_| reachable));
-            parts.extend(record.left_for.iter().map(|url| format!("the page left for {url}")));
-            if let Some(host) = evidence::unreachable(&item.code, &record, &waiting, self.case.files) {
+            parts.extend(
+                evidence::missing_ids(&item.code, &content)
+                    .into_iter()
+                    .filter(|_| reachable),
+            );
+            parts.extend(
+                record
+                    .left_for
+                    .iter()
+                    .map(|url| format!("the page left for {url}")),
+            );
+            if let Some(host) =
+                evidence::unreachable(&item.code, &record, &waiting, self.case.files)
+            {
                 parts.insert(0, format!("{host} could not be reached"));
-                return Judged { status: Status::Unknown, detail: Some(parts.join("; ")), unsatisfiable: false };
+                return Judged {
+                    status: Status::Unknown,
+                    detail: Some(parts.join("; ")),
+                    unsatisfiable: false,
+                };
             }
-            Judged { status: Status::Failed, detail: Some(parts.join("; ")), unsatisfiable: false }
+            Judged {
+                status: Status::Failed,
+                detail: Some(parts.join("; ")),
+                unsatisfiable: false,
+            }
         };
         Ok(items.iter().enumerate().map(verdict).collect())
     }

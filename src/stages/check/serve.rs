@@ -30,17 +30,31 @@ pub struct Site<'a> {
 impl<'a> Site<'a> {
     /// `url`: the page's address, ending in a slash.
     #[must_use]
-    pub fn new(files: &'a BTreeMap<RelPath, &'a [u8]>, url: &str, offline: bool, live: bool) -> Self {
-        let (scheme, authority, path) = address::parts(url).unwrap_or(("https", "owner.github.io", "/"));
+    pub fn new(
+        files: &'a BTreeMap<RelPath, &'a [u8]>,
+        url: &str,
+        offline: bool,
+        live: bool,
+    ) -> Self {
+        let (scheme, authority, path) =
+            address::parts(url).unwrap_or(("https", "owner.github.io", "/"));
         let path = path.split('?').next().unwrap_or("/");
         let prefix = path.rfind('/').map_or("/", |at| &path[..=at]).to_owned();
-        Self { files, scheme: scheme.to_ascii_lowercase(), authority: authority.to_ascii_lowercase(), prefix, offline, live }
+        Self {
+            files,
+            scheme: scheme.to_ascii_lowercase(),
+            authority: authority.to_ascii_lowercase(),
+            prefix,
+            offline,
+            live,
+        }
     }
 
     /// The authority that must be reached directly, for a live page on this machine.
     #[must_use]
     pub fn direct(&self) -> Option<String> {
-        (self.live && address::is_local_host(address::host(&self.authority))).then(|| self.authority.clone())
+        (self.live && address::is_local_host(address::host(&self.authority)))
+            .then(|| self.authority.clone())
     }
 
     /// The status that a link to this URL would get; `None` for one that leads elsewhere, be it to another project of the owner's.
@@ -53,21 +67,39 @@ impl<'a> Site<'a> {
 
     fn answer(&self, url: &str) -> Answer {
         let path = address::parts(url).map_or("/", |(_, _, path)| path);
-        let (path, query) = path.split_once('?').map_or((path, ""), |(path, query)| (path, query));
+        let (path, query) = path
+            .split_once('?')
+            .map_or((path, ""), |(path, query)| (path, query));
         if format!("{path}/") == self.prefix {
-            return redirect(&format!("{}://{}{}", self.scheme, self.authority, self.prefix), query);
+            return redirect(
+                &format!("{}://{}{}", self.scheme, self.authority, self.prefix),
+                query,
+            );
         }
-        let Some(inside) = path.strip_prefix(self.prefix.as_str()) else { return file(404, "404.html", NOT_FOUND.as_bytes()) };
+        let Some(inside) = path.strip_prefix(self.prefix.as_str()) else {
+            return file(404, "404.html", NOT_FOUND.as_bytes());
+        };
         let name = percent_decoded(inside);
         let folder = name.is_empty() || name.ends_with('/');
-        let candidates = if folder { vec![format!("{name}index.html")] } else { vec![name.clone(), format!("{name}.html")] };
+        let candidates = if folder {
+            vec![format!("{name}index.html")]
+        } else {
+            vec![name.clone(), format!("{name}.html")]
+        };
         if let Some((name, bytes)) = candidates.iter().find_map(|n| Some((n, self.get(n)?))) {
             return file(200, name, bytes);
         }
         if !folder && self.get(&format!("{name}/index.html")).is_some() {
-            return redirect(&format!("{}://{}{path}/", self.scheme, self.authority), query);
+            return redirect(
+                &format!("{}://{}{path}/", self.scheme, self.authority),
+                query,
+            );
         }
-        file(404, "404.html", self.get("404.html").unwrap_or(NOT_FOUND.as_bytes()))
+        file(
+            404,
+            "404.html",
+            self.get("404.html").unwrap_or(NOT_FOUND.as_bytes()),
+        )
     }
 
     fn get(&self, name: &str) -> Option<&'a [u8]> {
@@ -81,11 +113,20 @@ impl Host for Site<'_> {
             return match asked.method {
                 _ if self.live => Route::Network,
                 "GET" => Route::Answer(self.answer(asked.url)),
-                "HEAD" => Route::Answer(Answer { body: Vec::new(), ..self.answer(asked.url) }),
-                _ => Route::Answer(Answer { status: 405, headers: headers("text/html; charset=utf-8"), body: Vec::new() }),
+                "HEAD" => Route::Answer(Answer {
+                    body: Vec::new(),
+                    ..self.answer(asked.url)
+                }),
+                _ => Route::Answer(Answer {
+                    status: 405,
+                    headers: headers("text/html; charset=utf-8"),
+                    body: Vec::new(),
+                }),
             };
         }
-        let Some((scheme, authority, _)) = address::parts(asked.url) else { return Route::Refuse };
+        let Some((scheme, authority, _)) = address::parts(asked.url) else {
+            return Route::Refuse;
+        };
         match scheme {
             "http" | "https" if address::is_local_host(address::host(authority)) => Route::Refuse,
             "http" | "https" if self.offline => Route::Offline,
@@ -95,32 +136,57 @@ impl Host for Site<'_> {
     }
 
     fn is_home(&self, url: &str) -> bool {
-        address::parts(url).is_some_and(|(scheme, authority, _)| scheme == self.scheme && authority.eq_ignore_ascii_case(&self.authority))
+        address::parts(url).is_some_and(|(scheme, authority, _)| {
+            scheme == self.scheme && authority.eq_ignore_ascii_case(&self.authority)
+        })
     }
 }
 
 fn file(status: u16, name: &str, bytes: &[u8]) -> Answer {
     let mut headers = headers(media_type(name));
     headers.push(("Content-Length".to_owned(), bytes.len().to_string()));
-    Answer { status, headers, body: bytes.to_vec() }
+    Answer {
+        status,
+        headers,
+        body: bytes.to_vec(),
+    }
 }
 
 fn headers(media_type: &str) -> Vec<(String, String)> {
-    [("Content-Type", media_type), ("Access-Control-Allow-Origin", "*"), ("Cache-Control", "max-age=600"), ("Server", "GitHub.com")]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into()
+    [
+        ("Content-Type", media_type),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cache-Control", "max-age=600"),
+        ("Server", "GitHub.com"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into()
 }
 
 fn redirect(to: &str, query: &str) -> Answer {
-    let location = if query.is_empty() { to.to_owned() } else { format!("{to}?{query}") };
+    let location = if query.is_empty() {
+        to.to_owned()
+    } else {
+        format!("{to}?{query}")
+    };
     let mut headers = headers("text/html; charset=utf-8");
     headers.push(("Location".to_owned(), location));
-    Answer { status: 301, headers, body: Vec::new() }
+    Answer {
+        status: 301,
+        headers,
+        body: Vec::new(),
+    }
 }
 
 /// As Pages types files (the `mime-db` of the time); text is UTF-8.
 fn media_type(name: &str) -> &'static str {
-    let extension = name.rsplit('/').next().unwrap_or_default().rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
+    let extension = name
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .rsplit_once('.')
+        .map_or("", |(_, e)| e)
+        .to_ascii_lowercase();
     match extension.as_str() {
         "html" | "htm" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",
@@ -174,9 +240,18 @@ mod tests {
         ]
         .into();
         let site = Site::new(&files, "https://owner.github.io/repo/", false, false);
-        let Route::Answer(answer) = site.route(&Asked { method: "GET", url }) else { panic!("{url} is home") };
-        let location = answer.headers.iter().find(|(k, _)| k == "Location").map(|(_, v)| v.clone());
-        (answer.status, location.unwrap_or_else(|| String::from_utf8(answer.body).unwrap()))
+        let Route::Answer(answer) = site.route(&Asked { method: "GET", url }) else {
+            panic!("{url} is home")
+        };
+        let location = answer
+            .headers
+            .iter()
+            .find(|(k, _)| k == "Location")
+            .map(|(_, v)| v.clone());
+        (
+            answer.status,
+            location.unwrap_or_else(|| String::from_utf8(answer.body).unwrap()),
+        )
     }
 
     #[test]
@@ -197,25 +272,54 @@ mod tests {
             ("/other/", 404, NOT_FOUND),
             ("/repository/", 404, NOT_FOUND),
         ] {
-            assert_eq!(status(&format!("https://owner.github.io{path}")), (expected, body.to_owned()), "{path}");
+            assert_eq!(
+                status(&format!("https://owner.github.io{path}")),
+                (expected, body.to_owned()),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn what_is_elsewhere() {
         let none = BTreeMap::new();
-        let route =
-            |offline, url: &str| Site::new(&none, "https://owner.github.io/repo/", offline, false).route(&Asked { method: "GET", url });
-        assert!(matches!(route(false, "https://cdn.example.com/x.js"), Route::Network));
-        assert!(matches!(route(true, "https://cdn.example.com/x.js"), Route::Offline));
-        for local in
-            ["http://127.0.0.1:8000/", "http://localhost/", "https://[::1]/", "file:///etc/passwd", "ftp://x.example/", "http://10.0.0.1/"]
-        {
+        let route = |offline, url: &str| {
+            Site::new(&none, "https://owner.github.io/repo/", offline, false)
+                .route(&Asked { method: "GET", url })
+        };
+        assert!(matches!(
+            route(false, "https://cdn.example.com/x.js"),
+            Route::Network
+        ));
+        assert!(matches!(
+            route(true, "https://cdn.example.com/x.js"),
+            Route::Offline
+        ));
+        for local in [
+            "http://127.0.0.1:8000/",
+            "http://localhost/",
+            "https://[::1]/",
+            "file:///etc/passwd",
+            "ftp://x.example/",
+            "http://10.0.0.1/",
+        ] {
             assert!(matches!(route(false, local), Route::Refuse), "{local}");
         }
         let live = Site::new(&none, "http://127.0.0.1:8000/o/r/", false, true);
-        assert!(matches!(live.route(&Asked { method: "GET", url: "http://127.0.0.1:8000/o/r/x" }), Route::Network));
-        assert!(matches!(live.route(&Asked { method: "GET", url: "http://127.0.0.1:8001/" }), Route::Refuse));
+        assert!(matches!(
+            live.route(&Asked {
+                method: "GET",
+                url: "http://127.0.0.1:8000/o/r/x"
+            }),
+            Route::Network
+        ));
+        assert!(matches!(
+            live.route(&Asked {
+                method: "GET",
+                url: "http://127.0.0.1:8001/"
+            }),
+            Route::Refuse
+        ));
         assert_eq!(live.direct().as_deref(), Some("127.0.0.1:8000"));
     }
 }

@@ -25,7 +25,10 @@ pub fn to_change<'a>(task: &Task, attachments: &'a Placed<'_>) -> BTreeSet<&'a R
     let is_changed = |path: &&RelPath| {
         let asset = path.as_str().strip_prefix("assets/");
         changed.contains(*path)
-            || asset.is_some_and(|name| changed.iter().any(|c| c.as_str() == name) && !attachments.keys().any(|p| p.as_str() == name))
+            || asset.is_some_and(|name| {
+                changed.iter().any(|c| c.as_str() == name)
+                    && !attachments.keys().any(|p| p.as_str() == name)
+            })
     };
     attachments.keys().filter(is_changed).collect()
 }
@@ -35,15 +38,29 @@ pub fn to_change<'a>(task: &Task, attachments: &'a Placed<'_>) -> BTreeSet<&'a R
 ///
 /// # Errors
 /// `invalid_task` where files cannot stand beside each other.
-pub fn placed<'a>(task: &'a Task, downloaded: impl Fn(&RelPath, usize) -> Option<&'a [u8]>) -> Result<Placed<'a>> {
+pub fn placed<'a>(
+    task: &'a Task,
+    downloaded: impl Fn(&RelPath, usize) -> Option<&'a [u8]>,
+) -> Result<Placed<'a>> {
     let mut attachments = Placed::new();
-    for (n, (path, attachment)) in place::paths(task)?.iter().zip(&task.attachments).enumerate() {
+    for (n, (path, attachment)) in place::paths(task)?
+        .iter()
+        .zip(&task.attachments)
+        .enumerate()
+    {
         let (bytes, in_task) = match &attachment.source {
             Source::Bytes(bytes) => (Some(bytes.as_slice()), true),
             Source::Https(_) => (downloaded(path, n), false),
         };
         if let Some(bytes) = bytes {
-            attachments.insert(path.clone(), Attached { media_type: &attachment.media_type, bytes, in_task });
+            attachments.insert(
+                path.clone(),
+                Attached {
+                    media_type: &attachment.media_type,
+                    bytes,
+                    in_task,
+                },
+            );
         }
     }
     Ok(attachments)

@@ -19,11 +19,16 @@ const MAX_REDIRECTS: u32 = 5;
 /// # Errors
 /// `invalid_task` for an address that is refused or too large, `network`.
 pub fn attachments(world: &World, task: &Task) -> Result<Vec<Option<Vec<u8>>>> {
-    let one = |(n, attachment): (usize, &crate::stages::task::Attachment)| match &attachment.source {
+    let one = |(n, attachment): (usize, &crate::stages::task::Attachment)| match &attachment.source
+    {
         Source::Bytes(_) => Ok(None),
         Source::Https(url) => {
-            world.progress.detail(&format!("downloading {}", attachment.name));
-            download(world, url).map(Some).map_err(|e| e.context(format!("attachments[{n}].url")))
+            world
+                .progress
+                .detail(&format!("downloading {}", attachment.name));
+            download(world, url)
+                .map(Some)
+                .map_err(|e| e.context(format!("attachments[{n}].url")))
         }
     };
     task.attachments.iter().enumerate().map(one).collect()
@@ -33,9 +38,18 @@ fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
     let mut at = url.clone();
     let (mut failures, mut redirects) = (0, 0);
     loop {
-        let timeout = TIMEOUT.min(world.clock.left(None)).max(Duration::from_millis(1));
+        let timeout = TIMEOUT
+            .min(world.clock.left(None))
+            .max(Duration::from_millis(1));
         let headers = [("Accept", "*/*")];
-        let request = Request { method: "GET", url: at.as_str(), headers: &headers, body: None, timeout, limit: LIMIT };
+        let request = Request {
+            method: "GET",
+            url: at.as_str(),
+            headers: &headers,
+            body: None,
+            timeout,
+            limit: LIMIT,
+        };
         let failure = match world.http.send(&request) {
             Ok(response) => match response.status {
                 200 => return Ok(response.body),
@@ -44,19 +58,34 @@ fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
                     at = target(&at, &response)?;
                     continue;
                 }
-                429 | 500..=599 => Error::new(Code::Network, format!("{} answered {}", at.authority, response.status)),
+                429 | 500..=599 => Error::new(
+                    Code::Network,
+                    format!("{} answered {}", at.authority, response.status),
+                ),
                 status => {
-                    return Err(Error::new(Code::InvalidTask, format!("{} answered {status}", at.authority))
-                        .hint("attach the file as a data: URI instead"));
+                    return Err(Error::new(
+                        Code::InvalidTask,
+                        format!("{} answered {status}", at.authority),
+                    )
+                    .hint("attach the file as a data: URI instead"));
                 }
             },
             Err(source) if source.is::<TooLarge>() => {
-                return Err(Error { code: Code::InvalidTask, source, hint: Some(format!("an attachment is at most {} MiB", LIMIT >> 20)) });
+                return Err(Error {
+                    code: Code::InvalidTask,
+                    source,
+                    hint: Some(format!("an attachment is at most {} MiB", LIMIT >> 20)),
+                });
             }
-            Err(source) => Error { code: Code::Network, source, hint: None },
+            Err(source) => Error {
+                code: Code::Network,
+                source,
+                hint: None,
+            },
         };
         failures += 1;
-        if failures >= retry::TRIES || !world.clock.pause(retry::pause(world.clock.unit, failures)) {
+        if failures >= retry::TRIES || !world.clock.pause(retry::pause(world.clock.unit, failures))
+        {
             return Err(failure.hint("run the same command again; it goes on from here"));
         }
     }
@@ -65,8 +94,11 @@ fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
 fn target(at: &Url, response: &Response) -> Result<Url> {
     let location = response.header("location").unwrap_or_default();
     at.join(location).ok().filter(|u| u.https).ok_or_else(|| {
-        Error::new(Code::InvalidTask, format!("{} redirects to something that is not https", at.authority))
-            .hint("attach the file as a data: URI instead")
+        Error::new(
+            Code::InvalidTask,
+            format!("{} redirects to something that is not https", at.authority),
+        )
+        .hint("attach the file as a data: URI instead")
     })
 }
 
@@ -77,8 +109,16 @@ mod tests {
     #[test]
     fn a_redirect_may_be_relative_and_stays_https() {
         let at = Url::parse("https://x.example/a/b.csv?c").unwrap();
-        let answer = |location: &str| Response { status: 302, headers: vec![("Location".to_owned(), location.to_owned())], body: vec![] };
-        let to = |location: &str| target(&at, &answer(location)).map(|url| url.as_str().to_owned()).ok();
+        let answer = |location: &str| Response {
+            status: 302,
+            headers: vec![("Location".to_owned(), location.to_owned())],
+            body: vec![],
+        };
+        let to = |location: &str| {
+            target(&at, &answer(location))
+                .map(|url| url.as_str().to_owned())
+                .ok()
+        };
         assert_eq!(to("//h.example/x").as_deref(), Some("https://h.example/x"));
         assert_eq!(to("x.csv").as_deref(), Some("https://x.example/a/x.csv"));
         assert_eq!(to("?a").as_deref(), Some("https://x.example/a/b.csv?a"));

@@ -5,7 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 /// The text, with the year of the run and the repository's name.
 #[must_use]
 pub fn mit(repo: &str, started_at: u64) -> String {
-    let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(started_at)).to_string();
+    let date =
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(started_at)).to_string();
     let year = date.get(..4).unwrap_or_default();
     format!("MIT License\n\nCopyright (c) {year} The {repo} authors\n\n{TERMS}")
 }
@@ -20,7 +21,10 @@ pub fn is_mit(text: &[u8]) -> bool {
     };
     let text = squeezed(&String::from_utf8_lossy(text));
     let has = |part: &str| text.contains(part);
-    TERMS.split("\n\n").next().is_some_and(|grant| has(&squeezed(grant)))
+    TERMS
+        .split("\n\n")
+        .next()
+        .is_some_and(|grant| has(&squeezed(grant)))
         && has("shall be included in all copies or substantial portions of the software")
         && has("the software is provided \"as is\", without warranty of any kind")
         && !has("commons clause")
@@ -55,14 +59,24 @@ mod tests {
     #[test]
     fn complete_and_recognised() {
         let text = mit("demo", 1_790_000_000);
-        assert!(text.starts_with("MIT License\n\nCopyright (c) 2026 The demo authors\n") && is_mit(text.as_bytes()));
+        assert!(
+            text.starts_with("MIT License\n\nCopyright (c) 2026 The demo authors\n")
+                && is_mit(text.as_bytes())
+        );
         assert!(!is_mit(b"MIT License"));
         let without = |part: &str| is_mit(text.replace(part, "").as_bytes());
         assert!(without("MIT License\n\n") && without("Copyright (c) 2026 The demo authors\n\n"));
-        assert!(!without("subject to the following conditions") && !without("substantial portions"));
-        assert!(!is_mit(format!("\"Commons Clause\" License Condition v1.0\n\n{text}").as_bytes()));
+        assert!(
+            !without("subject to the following conditions") && !without("substantial portions")
+        );
+        assert!(!is_mit(
+            format!("\"Commons Clause\" License Condition v1.0\n\n{text}").as_bytes()
+        ));
         // Some editors break the lines anew.
         let broken: Vec<&str> = text.split_whitespace().collect();
-        assert!(is_mit(broken.join("\n").as_bytes()) && is_mit(broken.join(" ").replace("\"AS IS\"", "“AS IS”").as_bytes()));
+        assert!(
+            is_mit(broken.join("\n").as_bytes())
+                && is_mit(broken.join(" ").replace("\"AS IS\"", "“AS IS”").as_bytes())
+        );
     }
 }

@@ -66,7 +66,14 @@ pub enum Kind {
 
 impl Generator {
     fn by(kind: Kind) -> Self {
-        Self { kind, model: None, attempts: 0, usage: None, fallback_reason: None, changed_attachments: vec![] }
+        Self {
+            kind,
+            model: None,
+            attempts: 0,
+            usage: None,
+            fallback_reason: None,
+            changed_attachments: vec![],
+        }
     }
 
     /// For the commit's trailer.
@@ -83,7 +90,10 @@ impl Generator {
     /// What the trailer of a commit says, where nothing else is known any more.
     #[must_use]
     pub fn from_trailer(name: &str) -> Option<Self> {
-        [Kind::Llm, Kind::Template, Kind::Site, Kind::Replay].into_iter().map(Self::by).find(|g| g.name() == name)
+        [Kind::Llm, Kind::Template, Kind::Site, Kind::Replay]
+            .into_iter()
+            .map(Self::by)
+            .find(|g| g.name() == name)
     }
 }
 
@@ -138,10 +148,19 @@ impl App {
     /// # Errors
     /// As [`place::paths`].
     pub fn files<'a>(&'a self, task: &'a Task) -> Result<BTreeMap<RelPath, &'a [u8]>> {
-        let mut files: BTreeMap<RelPath, &[u8]> = self.stored.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        let mut files: BTreeMap<RelPath, &[u8]> = self
+            .stored
+            .iter()
+            .map(|(path, bytes)| (path.clone(), bytes.as_slice()))
+            .collect();
         for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
             if let Source::Bytes(bytes) = &attachment.source
-                && !self.record.generator.changed_attachments.iter().any(|c| c == path.as_str())
+                && !self
+                    .record
+                    .generator
+                    .changed_attachments
+                    .iter()
+                    .any(|c| c == path.as_str())
             {
                 files.insert(path.clone(), bytes);
             }
@@ -186,44 +205,98 @@ pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> 
     if let Some(dir) = &options.site {
         let files = site::read(dir)?;
         let mut generator = Generator::by(Kind::Site);
-        let other =
-            |path: &&RelPath| attachments.get(*path).zip(files.get(*path)).is_some_and(|(given, own)| given.bytes != own.as_slice());
+        let other = |path: &&RelPath| {
+            attachments
+                .get(*path)
+                .zip(files.get(*path))
+                .is_some_and(|(given, own)| given.bytes != own.as_slice())
+        };
         let changed = to_change(task, &attachments);
         for path in attachments.keys().filter(other) {
             // Corrected, as the task wants it; anything else is published as it was given.
             if changed.contains(path) {
                 generator.changed_attachments.push(path.to_string());
             } else {
-                world.progress.warn(&format!("--site {}: {path} is not the attachment, which takes its place", dir.display()));
+                world.progress.warn(&format!(
+                    "--site {}: {path} is not the attachment, which takes its place",
+                    dir.display()
+                ));
             }
         }
-        let how = How { generator, site: Some(site::digest(&files)), deleted: vec![] };
-        let made = files.into_iter().map(|(path, bytes)| (path, (Origin::Site, bytes))).collect();
+        let how = How {
+            generator,
+            site: Some(site::digest(&files)),
+            deleted: vec![],
+        };
+        let made = files
+            .into_iter()
+            .map(|(path, bytes)| (path, (Origin::Site, bytes)))
+            .collect();
         return finish(world, task, brief, attachments, made, how);
     }
     let generator = match &options.model {
         Some(model) => match model::ask(world, task, model, brief, &attachments)? {
-            Asked::Made { made, deleted, generator } => {
-                return finish(world, task, brief, attachments, made, How { generator, site: None, deleted });
+            Asked::Made {
+                made,
+                deleted,
+                generator,
+            } => {
+                return finish(
+                    world,
+                    task,
+                    brief,
+                    attachments,
+                    made,
+                    How {
+                        generator,
+                        site: None,
+                        deleted,
+                    },
+                );
             }
             Asked::Nothing(generator) => generator,
         },
-        None => Generator { fallback_reason: options.no_model.clone(), ..Generator::by(Kind::Template) },
+        None => Generator {
+            fallback_reason: options.no_model.clone(),
+            ..Generator::by(Kind::Template)
+        },
     };
     if options.no_fallback {
-        let reason = generator.fallback_reason.unwrap_or_else(|| "--no-llm was given".to_owned());
-        return Err(Error::new(Code::LlmFailed, format!("no language model made the app: {reason}"))
-            .hint("run without --no-fallback to use the template"));
+        let reason = generator
+            .fallback_reason
+            .unwrap_or_else(|| "--no-llm was given".to_owned());
+        return Err(Error::new(
+            Code::LlmFailed,
+            format!("no language model made the app: {reason}"),
+        )
+        .hint("run without --no-fallback to use the template"));
     }
     // Whoever has set no key knows; a model that was asked and did not help is news.
-    if let Some(reason) = generator.fallback_reason.as_ref().filter(|_| options.model.is_some()) {
-        world.progress.warn(&format!("the template is used: {reason}"));
+    if let Some(reason) = generator
+        .fallback_reason
+        .as_ref()
+        .filter(|_| options.model.is_some())
+    {
+        world
+            .progress
+            .warn(&format!("the template is used: {reason}"));
     }
     let mut made = Made::new();
     if let Some(page) = page(world, task, brief, &attachments)? {
         made.insert(known("index.html")?, (Origin::Template, page.into_bytes()));
     }
-    finish(world, task, brief, attachments, made, How { generator, site: None, deleted: vec![] })
+    finish(
+        world,
+        task,
+        brief,
+        attachments,
+        made,
+        How {
+            generator,
+            site: None,
+            deleted: vec![],
+        },
+    )
 }
 
 /// What a language model would be asked first, as text.
@@ -233,7 +306,13 @@ pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> 
 pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<String> {
     let downloaded = download::attachments(world, task)?;
     let model = options.model.clone().unwrap_or_default();
-    model::prompt(world, task, &model, brief, &attached::placed(task, |_, n| downloaded.get(n)?.as_deref())?)
+    model::prompt(
+        world,
+        task,
+        &model,
+        brief,
+        &attached::placed(task, |_, n| downloaded.get(n)?.as_deref())?,
+    )
 }
 
 /// The same app on other ground: what was made stays, LICENSE and README are brought in line with what is there now.
@@ -241,17 +320,63 @@ pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) 
 /// # Errors
 /// `invalid_task`, `git_failed`.
 pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<App> {
-    let origins: BTreeMap<&str, Origin> = app.record.files.iter().map(|f| (f.path.as_str(), f.origin)).collect();
-    let attachments = attached::placed(task, |path, _| Some(app.stored.get(path).map(Vec::as_slice).unwrap_or_default()))?;
-    let remade = |path: &RelPath, origin| origin == Origin::Attachment || origin == Origin::Tool && is_tool_file(path.as_str());
-    let by_us = |path: &RelPath| origins.get(path.as_str()).filter(|o| !remade(path, **o)).copied();
-    let made: Made = app.stored.iter().filter_map(|(path, bytes)| Some((path.clone(), (by_us(path)?, bytes.clone())))).collect();
-    let Record { generator, site, deleted, .. } = app.record.clone();
-    finish(world, task, brief, attachments, made, How { generator, site, deleted })
+    let origins: BTreeMap<&str, Origin> = app
+        .record
+        .files
+        .iter()
+        .map(|f| (f.path.as_str(), f.origin))
+        .collect();
+    let attachments = attached::placed(task, |path, _| {
+        Some(app.stored.get(path).map(Vec::as_slice).unwrap_or_default())
+    })?;
+    let remade = |path: &RelPath, origin| {
+        origin == Origin::Attachment || origin == Origin::Tool && is_tool_file(path.as_str())
+    };
+    let by_us = |path: &RelPath| {
+        origins
+            .get(path.as_str())
+            .filter(|o| !remade(path, **o))
+            .copied()
+    };
+    let made: Made = app
+        .stored
+        .iter()
+        .filter_map(|(path, bytes)| Some((path.clone(), (by_us(path)?, bytes.clone()))))
+        .collect();
+    let Record {
+        generator,
+        site,
+        deleted,
+        ..
+    } = app.record.clone();
+    finish(
+        world,
+        task,
+        brief,
+        attachments,
+        made,
+        How {
+            generator,
+            site,
+            deleted,
+        },
+    )
 }
 
-fn finish(world: &World, task: &Task, brief: &Brief<'_>, mut attachments: Placed<'_>, mut made: Made, how: How) -> Result<App> {
-    attachments.retain(|path, _| !how.generator.changed_attachments.iter().any(|c| c == path.as_str()));
+fn finish(
+    world: &World,
+    task: &Task,
+    brief: &Brief<'_>,
+    mut attachments: Placed<'_>,
+    mut made: Made,
+    how: How,
+) -> Result<App> {
+    attachments.retain(|path, _| {
+        !how.generator
+            .changed_attachments
+            .iter()
+            .any(|c| c == path.as_str())
+    });
     add_tool_files(world, task, brief, &attachments, &mut made, &how)?;
     made.retain(|path, _| !attachments.contains_key(path));
     place::check(made.keys().chain(attachments.keys()))?;
@@ -259,34 +384,65 @@ fn finish(world: &World, task: &Task, brief: &Brief<'_>, mut attachments: Placed
 }
 
 /// The template's page, or `None` where a page by somebody else stays.
-fn page(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<Option<String>> {
+fn page(
+    world: &World,
+    task: &Task,
+    brief: &Brief<'_>,
+    attachments: &Placed<'_>,
+) -> Result<Option<String>> {
     let round = this_round(task);
     let mut rounds = Vec::new();
     let mut kept: Vec<(String, Vec<u8>)> = Vec::new();
     if let Some((base, git_dir)) = brief.base
-        && let Some(old) = base.read(world, git_dir, &["index.html"])?.into_iter().next().flatten()
+        && let Some(old) = base
+            .read(world, git_dir, &["index.html"])?
+            .into_iter()
+            .next()
+            .flatten()
     {
-        let Some(earlier) = template::made_here(&old) else { return Ok(None) };
-        rounds = earlier.into_iter().filter(|r| r.round != round.round).collect();
+        let Some(earlier) = template::made_here(&old) else {
+            return Ok(None);
+        };
+        rounds = earlier
+            .into_iter()
+            .filter(|r| r.round != round.round)
+            .collect();
         let others: Vec<&str> = base
             .files
             .iter()
             .map(|f| f.path.as_str())
             .filter(|p| !is_tool_file(p) && !attachments.keys().any(|a| a.as_str() == *p))
             .collect();
-        kept = others.iter().map(ToString::to_string).zip(base.read(world, git_dir, &others)?.into_iter().flatten()).collect();
+        kept = others
+            .iter()
+            .map(ToString::to_string)
+            .zip(base.read(world, git_dir, &others)?.into_iter().flatten())
+            .collect();
     }
     rounds.push(round);
     rounds.sort_by_key(|r| r.round);
     let mut assets = assets(attachments);
-    assets.extend(kept.iter().map(|(path, bytes)| template::Asset { path, media_type: "", bytes: Cow::Borrowed(bytes.as_slice()) }));
-    Ok(Some(template::page(&template::Site { task: &task.task, repo: brief.repo, rounds, assets })))
+    assets.extend(kept.iter().map(|(path, bytes)| template::Asset {
+        path,
+        media_type: "",
+        bytes: Cow::Borrowed(bytes.as_slice()),
+    }));
+    Ok(Some(template::page(&template::Site {
+        task: &task.task,
+        repo: brief.repo,
+        rounds,
+        assets,
+    })))
 }
 
 fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
     attachments
         .iter()
-        .map(|(path, a)| template::Asset { path: path.as_str(), media_type: a.media_type, bytes: Cow::Borrowed(a.bytes) })
+        .map(|(path, a)| template::Asset {
+            path: path.as_str(),
+            media_type: a.media_type,
+            bytes: Cow::Borrowed(a.bytes),
+        })
         .collect()
 }
 
@@ -294,7 +450,10 @@ fn assets<'a>(attachments: &'a Placed<'a>) -> Vec<template::Asset<'a>> {
 const SHOWN_BRIEF: usize = 100_000;
 
 fn this_round(task: &Task) -> template::Round {
-    template::Round { round: task.round, brief: cut(&task.brief, SHOWN_BRIEF) }
+    template::Round {
+        round: task.round,
+        brief: cut(&task.brief, SHOWN_BRIEF),
+    }
 }
 
 /// Files of a repository that are not content of the page.
@@ -303,68 +462,155 @@ fn is_tool_file(path: &str) -> bool {
 }
 
 /// LICENSE, README and `.nojekyll`, where neither the user's files nor an attachment are in their place.
-fn add_tool_files(world: &World, task: &Task, brief: &Brief<'_>, attachments: &Placed<'_>, made: &mut Made, how: &How) -> Result<()> {
+fn add_tool_files(
+    world: &World,
+    task: &Task,
+    brief: &Brief<'_>,
+    attachments: &Placed<'_>,
+    made: &mut Made,
+    how: &How,
+) -> Result<()> {
     let old = match brief.base {
-        Some((base, git_dir)) => base.read(world, git_dir, &["LICENSE", "README.md", ".nojekyll"])?,
+        Some((base, git_dir)) => {
+            base.read(world, git_dir, &["LICENSE", "README.md", ".nojekyll"])?
+        }
         None => vec![],
     };
     let old = |n: usize| old.get(n).and_then(Option::as_ref);
     if !old(0).is_some_and(|text| is_mit(text)) {
-        made.entry(known("LICENSE")?).or_insert_with(|| (Origin::Tool, license::mit(brief.repo, brief.started_at).into_bytes()));
+        made.entry(known("LICENSE")?).or_insert_with(|| {
+            (
+                Origin::Tool,
+                license::mit(brief.repo, brief.started_at).into_bytes(),
+            )
+        });
     }
     if old(2).is_none() {
-        made.entry(known(".nojekyll")?).or_insert((Origin::Tool, Vec::new()));
+        made.entry(known(".nojekyll")?)
+            .or_insert((Origin::Tool, Vec::new()));
     }
-    let new: Vec<String> = made.keys().filter(|p| !is_tool_file(p.as_str())).chain(attachments.keys()).map(ToString::to_string).collect();
+    let new: Vec<String> = made
+        .keys()
+        .filter(|p| !is_tool_file(p.as_str()))
+        .chain(attachments.keys())
+        .map(ToString::to_string)
+        .collect();
     let round = this_round(task);
     let by_model = matches!(how.generator.kind, Kind::Llm | Kind::Replay);
     let old_text = old(1).map(|text| String::from_utf8_lossy(text).into_owned());
     if let Some((Origin::Llm, text)) = made.get_mut(&known("README.md")?) {
         // A model's README need not know what was asked for; a later round may have nothing else to learn it from.
-        let told = old_text.as_deref().map(template::briefs).unwrap_or_default();
-        let all = told.into_iter().filter(|r| r.round < task.round).map(|r| (r, vec![])).chain([(round, new)]);
+        let told = old_text
+            .as_deref()
+            .map(template::briefs)
+            .unwrap_or_default();
+        let all = told
+            .into_iter()
+            .filter(|r| r.round < task.round)
+            .map(|r| (r, vec![]))
+            .chain([(round, new)]);
         let written = String::from_utf8_lossy(text).into_owned();
-        *text = all.fold(written, |page, (round, files)| template::readme_round(&page, &round, &files)).into_bytes();
+        *text = all
+            .fold(written, |page, (round, files)| {
+                template::readme_round(&page, &round, &files)
+            })
+            .into_bytes();
         return Ok(());
     }
     let readme = match old_text {
         Some(text) => template::readme_round(&text, &round, &new),
         None => {
-            let files: BTreeSet<String> =
-                made.keys().chain(attachments.keys()).map(ToString::to_string).chain(["README.md".to_owned()]).collect();
+            let files: BTreeSet<String> = made
+                .keys()
+                .chain(attachments.keys())
+                .map(ToString::to_string)
+                .chain(["README.md".to_owned()])
+                .collect();
             let files: Vec<String> = files.into_iter().collect();
-            let site = template::Site { task: &task.task, repo: brief.repo, rounds: vec![round], assets: assets(attachments) };
-            if by_model { template::readme_plain(&site, &files) } else { template::readme(&site, &files) }
+            let site = template::Site {
+                task: &task.task,
+                repo: brief.repo,
+                rounds: vec![round],
+                assets: assets(attachments),
+            };
+            if by_model {
+                template::readme_plain(&site, &files)
+            } else {
+                template::readme(&site, &files)
+            }
         }
     };
-    made.entry(known("README.md")?).or_insert((Origin::Tool, readme.into_bytes()));
+    made.entry(known("README.md")?)
+        .or_insert((Origin::Tool, readme.into_bytes()));
     Ok(())
 }
 
 fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) -> App {
     let mut files: BTreeMap<String, FileInfo> = BTreeMap::new();
-    let mut list = |path: &str, bytes: u64, origin| files.insert(path.to_owned(), FileInfo { path: path.to_owned(), bytes, origin });
-    let How { generator, site, deleted } = how;
-    let there: Vec<_> = brief.base.iter().flat_map(|(base, _)| &base.files).collect();
+    let mut list = |path: &str, bytes: u64, origin| {
+        files.insert(
+            path.to_owned(),
+            FileInfo {
+                path: path.to_owned(),
+                bytes,
+                origin,
+            },
+        )
+    };
+    let How {
+        generator,
+        site,
+        deleted,
+    } = how;
+    let there: Vec<_> = brief
+        .base
+        .iter()
+        .flat_map(|(base, _)| &base.files)
+        .collect();
     // On other ground there may be less to delete than when the app was made.
-    let deleted: Vec<RelPath> =
-        deleted.into_iter().filter(|d| there.iter().any(|f| f.path == d.as_str()) && !made.contains_key(d)).collect();
-    for kept in there.into_iter().filter(|f| !deleted.iter().any(|d| d.as_str() == f.path)) {
+    let deleted: Vec<RelPath> = deleted
+        .into_iter()
+        .filter(|d| there.iter().any(|f| f.path == d.as_str()) && !made.contains_key(d))
+        .collect();
+    for kept in there
+        .into_iter()
+        .filter(|f| !deleted.iter().any(|d| d.as_str() == f.path))
+    {
         list(&kept.path, kept.bytes, Origin::Kept);
     }
     for (path, (origin, bytes)) in &made {
         list(path.as_str(), bytes.len() as u64, *origin);
     }
-    let mut stored: FileSet = made.into_iter().map(|(path, (_, bytes))| (path, bytes)).collect();
+    let mut stored: FileSet = made
+        .into_iter()
+        .map(|(path, (_, bytes))| (path, bytes))
+        .collect();
     for (path, attached) in attachments {
-        list(path.as_str(), attached.bytes.len() as u64, Origin::Attachment);
+        list(
+            path.as_str(),
+            attached.bytes.len() as u64,
+            Origin::Attachment,
+        );
         if !attached.in_task {
             stored.insert(path.clone(), attached.bytes.to_vec());
         }
     }
-    let digests = stored.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect();
+    let digests = stored
+        .iter()
+        .map(|(path, bytes)| (path.clone(), sha256_hex(bytes)))
+        .collect();
     let base = brief.base.map(|(base, _)| base.tip.clone());
-    App { record: Record { generator, base, files: files.into_values().collect(), stored: digests, site, deleted }, stored }
+    App {
+        record: Record {
+            generator,
+            base,
+            files: files.into_values().collect(),
+            stored: digests,
+            site,
+            deleted,
+        },
+        stored,
+    }
 }
 
 /// Whether the directory given now is the one the record was made from.

@@ -20,27 +20,71 @@ pub(super) enum Asked {
 }
 
 /// Asks for the app.
-pub(super) fn ask(world: &World, task: &Task, model: &Model, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<Asked> {
+pub(super) fn ask(
+    world: &World,
+    task: &Task,
+    model: &Model,
+    brief: &Brief<'_>,
+    attachments: &Placed<'_>,
+) -> Result<Asked> {
     let context = context(world, task, model, brief, attachments)?;
     let outcome = llm::make(&context)?;
     let (candidate, tally) = match outcome {
         Outcome::Made(candidate, tally) => (candidate, tally),
         Outcome::Nothing(why, tally) => {
             let template = Generator::by(Kind::Template);
-            return Ok(Asked::Nothing(Generator { attempts: tally.attempts, usage: tally.usage, fallback_reason: Some(why), ..template }));
+            return Ok(Asked::Nothing(Generator {
+                attempts: tally.attempts,
+                usage: tally.usage,
+                fallback_reason: Some(why),
+                ..template
+            }));
         }
     };
-    let kind = if model.replay.is_some() { Kind::Replay } else { Kind::Llm };
-    let changed = attachments.keys().filter(|path| candidate.files.contains_key(path)).map(ToString::to_string).collect();
-    let generator =
-        Generator { model: tally.model, attempts: tally.attempts, usage: tally.usage, changed_attachments: changed, ..Generator::by(kind) };
-    let origin = |path: &RelPath| if candidate.converted.contains(path) { Origin::Tool } else { Origin::Llm };
-    let made = candidate.files.iter().map(|(path, bytes)| (path.clone(), (origin(path), bytes.clone()))).collect();
-    Ok(Asked::Made { made, deleted: candidate.deleted.into_iter().collect(), generator })
+    let kind = if model.replay.is_some() {
+        Kind::Replay
+    } else {
+        Kind::Llm
+    };
+    let changed = attachments
+        .keys()
+        .filter(|path| candidate.files.contains_key(path))
+        .map(ToString::to_string)
+        .collect();
+    let generator = Generator {
+        model: tally.model,
+        attempts: tally.attempts,
+        usage: tally.usage,
+        changed_attachments: changed,
+        ..Generator::by(kind)
+    };
+    let origin = |path: &RelPath| {
+        if candidate.converted.contains(path) {
+            Origin::Tool
+        } else {
+            Origin::Llm
+        }
+    };
+    let made = candidate
+        .files
+        .iter()
+        .map(|(path, bytes)| (path.clone(), (origin(path), bytes.clone())))
+        .collect();
+    Ok(Asked::Made {
+        made,
+        deleted: candidate.deleted.into_iter().collect(),
+        generator,
+    })
 }
 
 /// The first request, for people to read.
-pub(super) fn prompt(world: &World, task: &Task, model: &Model, brief: &Brief<'_>, attachments: &Placed<'_>) -> Result<String> {
+pub(super) fn prompt(
+    world: &World,
+    task: &Task,
+    model: &Model,
+    brief: &Brief<'_>,
+    attachments: &Placed<'_>,
+) -> Result<String> {
     llm::prompt(&context(world, task, model, brief, attachments)?)
 }
 
@@ -83,10 +127,17 @@ fn earlier(world: &World, task: &Task, brief: &Brief<'_>) -> Result<(Vec<Earlier
         let text = |n: usize| read.get(n).and_then(Option::as_ref);
         let page = text(1).and_then(|page| template::made_here(page));
         template_page = page.is_some();
-        let told = text(0).map(|readme| template::briefs(&String::from_utf8_lossy(readme))).unwrap_or_default();
+        let told = text(0)
+            .map(|readme| template::briefs(&String::from_utf8_lossy(readme)))
+            .unwrap_or_default();
         for round in page.unwrap_or_default().into_iter().chain(told) {
             if !all.iter().any(|e| e.round == round.round) {
-                all.push(Earlier { round: round.round, brief: round.brief, checks: vec![], destination: None });
+                all.push(Earlier {
+                    round: round.round,
+                    brief: round.brief,
+                    checks: vec![],
+                    destination: None,
+                });
             }
         }
     }

@@ -30,7 +30,12 @@ fn find(task: &Task) -> Result<Vec<RelPath>> {
         } else {
             RelPath::parse(&format!("assets/{}", attachment.name)).map_err(invalid)?
         };
-        places.take(&path, n).map_err(|clash| invalid(format!("would stand at {path}, in the way of attachments[{}]", clash.with)))?;
+        places.take(&path, n).map_err(|clash| {
+            invalid(format!(
+                "would stand at {path}, in the way of attachments[{}]",
+                clash.with
+            ))
+        })?;
         paths.push(path);
     }
     Ok(paths)
@@ -66,16 +71,31 @@ mod tests {
     use super::*;
 
     fn task(brief: &str, names: &[&str]) -> Task {
-        let attachments: Vec<_> = names.iter().map(|n| serde_json::json!({"name": n, "url": "data:,x"})).collect();
+        let attachments: Vec<_> = names
+            .iter()
+            .map(|n| serde_json::json!({"name": n, "url": "data:,x"}))
+            .collect();
         let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": attachments});
         Task::parse(json.to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn named_at_its_name_otherwise_in_assets() {
-        let places = |brief, names: &[&str]| paths(&task(brief, names)).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(places("sum data.csv", &["data.csv", "logo.png"]), ["data.csv", "assets/logo.png"]);
-        assert_eq!(places("sum assets/data.csv", &["data.csv"]), ["assets/data.csv"]);
+        let places = |brief, names: &[&str]| {
+            paths(&task(brief, names))
+                .unwrap()
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            places("sum data.csv", &["data.csv", "logo.png"]),
+            ["data.csv", "assets/logo.png"]
+        );
+        assert_eq!(
+            places("sum assets/data.csv", &["data.csv"]),
+            ["assets/data.csv"]
+        );
         assert_eq!(places("use img/a.png", &["img/a.png"]), ["img/a.png"]);
     }
 
@@ -87,14 +107,25 @@ mod tests {
 
     #[test]
     fn two_in_one_place_are_refused() {
-        let error = paths(&task("see assets/data.csv", &["assets/data.csv", "data.csv"])).unwrap_err();
-        assert!(error.one_line().starts_with("attachments[1].name"), "{error}");
+        let error = paths(&task(
+            "see assets/data.csv",
+            &["assets/data.csv", "data.csv"],
+        ))
+        .unwrap_err();
+        assert!(
+            error.one_line().starts_with("attachments[1].name"),
+            "{error}"
+        );
     }
 
     #[test]
     fn names_for_secrets() {
         assert!(is_for_secrets(".env") && is_for_secrets(".ENV") && is_for_secrets(".env.local"));
-        assert!(!is_for_secrets(".env.example") && !is_for_secrets("env") && !is_for_secrets(".environment"));
+        assert!(
+            !is_for_secrets(".env.example")
+                && !is_for_secrets("env")
+                && !is_for_secrets(".environment")
+        );
     }
 
     #[test]

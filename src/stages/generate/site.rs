@@ -16,17 +16,26 @@ use crate::values::{FileSet, RelPath, hex};
 /// `usage` for a directory that cannot be read, is empty, or holds what must not be published.
 pub fn read(dir: &Path) -> Result<FileSet> {
     let mut files = FileSet::new();
-    let read = fs::canonicalize(dir).with_context(|| format!("reading {}", dir.display())).or_code(Code::Usage);
-    read.and_then(|root| add(&root, dir, "", &mut files)).map_err(|e| e.context(format!("--site {}", dir.display())))?;
+    let read = fs::canonicalize(dir)
+        .with_context(|| format!("reading {}", dir.display()))
+        .or_code(Code::Usage);
+    read.and_then(|root| add(&root, dir, "", &mut files))
+        .map_err(|e| e.context(format!("--site {}", dir.display())))?;
     if files.is_empty() {
-        return Err(Error::new(Code::Usage, format!("--site {}: there is no file in it", dir.display())));
+        return Err(Error::new(
+            Code::Usage,
+            format!("--site {}: there is no file in it", dir.display()),
+        ));
     }
     Ok(files)
 }
 
 fn add(root: &Path, dir: &Path, prefix: &str, files: &mut FileSet) -> Result<()> {
     let failed = || format!("reading {}", dir.display());
-    for entry in fs::read_dir(dir).with_context(failed).or_code(Code::Usage)? {
+    for entry in fs::read_dir(dir)
+        .with_context(failed)
+        .or_code(Code::Usage)?
+    {
         let entry = entry.with_context(failed).or_code(Code::Usage)?;
         let (name, path) = (entry.file_name(), entry.path());
         if name == ".git" {
@@ -36,27 +45,47 @@ fn add(root: &Path, dir: &Path, prefix: &str, files: &mut FileSet) -> Result<()>
             Error::new(Code::Usage, format!("{} {why}", path.display()))
                 .hint("a site is published as it is: take out what does not belong to it")
         };
-        let name = name.to_str().ok_or_else(|| refused("is not named in UTF-8"))?;
+        let name = name
+            .to_str()
+            .ok_or_else(|| refused("is not named in UTF-8"))?;
         if is_for_secrets(name) {
             return Err(refused("is for secrets"));
         }
         let at = format!("{prefix}{name}");
-        let kind = entry.file_type().with_context(failed).or_code(Code::Usage)?;
+        let kind = entry
+            .file_type()
+            .with_context(failed)
+            .or_code(Code::Usage)?;
         if kind.is_symlink() {
-            let target = fs::canonicalize(&path).with_context(|| format!("following {}", path.display())).or_code(Code::Usage)?;
+            let target = fs::canonicalize(&path)
+                .with_context(|| format!("following {}", path.display()))
+                .or_code(Code::Usage)?;
             let Ok(inside) = target.strip_prefix(root) else {
-                return Err(refused(&format!("is a link to {}, outside of the directory", target.display())));
+                return Err(refused(&format!(
+                    "is a link to {}, outside of the directory",
+                    target.display()
+                )));
             };
-            let kept_back = |part: &std::ffi::OsStr| part == ".git" || part.to_str().is_some_and(is_for_secrets);
+            let kept_back = |part: &std::ffi::OsStr| {
+                part == ".git" || part.to_str().is_some_and(is_for_secrets)
+            };
             if inside.iter().any(kept_back) {
-                return Err(refused(&format!("is a link to {}, which is not published", target.display())));
+                return Err(refused(&format!(
+                    "is a link to {}, which is not published",
+                    target.display()
+                )));
             }
         }
         if kind.is_dir() {
             add(root, &path, &format!("{at}/"), files)?;
         } else if path.is_file() {
             let rel = RelPath::parse(&at).map_err(|why| refused(&why))?;
-            files.insert(rel, fs::read(&path).with_context(|| format!("reading {}", path.display())).or_code(Code::Usage)?);
+            files.insert(
+                rel,
+                fs::read(&path)
+                    .with_context(|| format!("reading {}", path.display()))
+                    .or_code(Code::Usage)?,
+            );
         } else {
             return Err(refused("is neither a file nor a folder"));
         }
@@ -89,7 +118,10 @@ mod tests {
         fs::create_dir_all(dir.path().join("css")).unwrap();
         fs::write(dir.path().join("css/a.css"), "x").unwrap();
         let files = read(dir.path()).unwrap();
-        assert_eq!(files.keys().map(RelPath::as_str).collect::<Vec<_>>(), ["css/a.css"]);
+        assert_eq!(
+            files.keys().map(RelPath::as_str).collect::<Vec<_>>(),
+            ["css/a.css"]
+        );
         let before = digest(&files);
         fs::write(dir.path().join("css/a.css"), "y").unwrap();
         assert_ne!(digest(&read(dir.path()).unwrap()), before);
@@ -112,7 +144,10 @@ mod tests {
         let link = dir.path().join("c.txt");
         symlink(other.path().join("passwd"), &link).unwrap();
         let error = read(dir.path()).unwrap_err();
-        assert!(error.code == Code::Usage && error.one_line().contains("c.txt is a link to"), "{error}");
+        assert!(
+            error.code == Code::Usage && error.one_line().contains("c.txt is a link to"),
+            "{error}"
+        );
         fs::remove_file(&link).unwrap();
         fs::create_dir(dir.path().join(".git")).unwrap();
         fs::write(dir.path().join(".git/config"), "x").unwrap();

@@ -37,7 +37,9 @@ impl Table {
 
     /// Cells of the smallest rectangle around all that hold anything, up to the last row that does.
     fn cells(&self) -> u64 {
-        self.last.saturating_sub(self.first.unwrap_or(self.last)).saturating_mul(self.width)
+        self.last
+            .saturating_sub(self.first.unwrap_or(self.last))
+            .saturating_mul(self.width)
     }
 }
 
@@ -69,7 +71,9 @@ pub(super) fn check(xml: &str) -> Result<(), String> {
                     }
                 }
                 "table-cell" | "covered-table-cell" => {
-                    table.at = table.at.saturating_add(number(&tag, "number-columns-repeated"));
+                    table.at = table
+                        .at
+                        .saturating_add(number(&tag, "number-columns-repeated"));
                     if holds_anything(&tag) {
                         table.filled = table.at;
                     }
@@ -79,18 +83,28 @@ pub(super) fn check(xml: &str) -> Result<(), String> {
             }
         }
         // The row that is not at its end yet counts too: there may be no end.
-        if table.cells().max(table.written.saturating_add(table.filled)) > MAX_CELLS {
+        if table
+            .cells()
+            .max(table.written.saturating_add(table.filled))
+            > MAX_CELLS
+        {
             return Err(format!("a sheet has more than {MAX_CELLS} cells"));
         }
         if blanks > MAX_CSV as u64 {
-            return Err(format!("it comes to more than {} MiB as CSV", MAX_CSV >> 20));
+            return Err(format!(
+                "it comes to more than {} MiB as CSV",
+                MAX_CSV >> 20
+            ));
         }
     }
 }
 
 /// How often something is repeated.
 fn number(tag: &BytesStart<'_>, name: &str) -> u64 {
-    let named = tag.attributes().flatten().find(|a| a.key.local_name().as_ref() == name);
+    let named = tag
+        .attributes()
+        .flatten()
+        .find(|a| a.key.local_name().as_ref() == name);
     named.map_or(1, |a| a.value.trim().parse().unwrap_or(u64::MAX))
 }
 
@@ -98,7 +112,9 @@ fn number(tag: &BytesStart<'_>, name: &str) -> u64 {
 fn holds_anything(tag: &BytesStart<'_>) -> bool {
     tag.attributes().flatten().any(|a| {
         let name = a.key.local_name();
-        name.as_ref() == "formula" || name.as_ref() == "value-type" || name.as_ref().ends_with("value")
+        name.as_ref() == "formula"
+            || name.as_ref() == "value-type"
+            || name.as_ref().ends_with("value")
     })
 }
 
@@ -107,11 +123,15 @@ mod tests {
     use super::*;
 
     fn sheet(rows: &str) -> Result<(), String> {
-        check(&format!("<d><table:table table:name=\"S\">{rows}</table:table></d>"))
+        check(&format!(
+            "<d><table:table table:name=\"S\">{rows}</table:table></d>"
+        ))
     }
 
     fn row(repeated: u64, cells: &str) -> String {
-        format!("<table:table-row table:number-rows-repeated=\"{repeated}\">{cells}</table:table-row>")
+        format!(
+            "<table:table-row table:number-rows-repeated=\"{repeated}\">{cells}</table:table-row>"
+        )
     }
 
     fn cell(repeated: u64, value: &str) -> String {
@@ -126,11 +146,26 @@ mod tests {
         assert!(sheet(&row(5_000, &cell(1_000, ONE))).is_ok());
         assert!(sheet(&row(5_000, &cell(1_001, ONE))).is_err());
         // As LibreOffice fills a sheet up to its end.
-        let usual = row(1, &(cell(3, ONE) + &cell(16_381, ""))) + &row(1_048_575, &cell(16_384, ""));
-        assert!(sheet(&usual).is_ok() && sheet(&(row(1_000_000, &cell(16_384, "")) + &row(1, &cell(3, ONE)))).is_ok());
+        let usual =
+            row(1, &(cell(3, ONE) + &cell(16_381, ""))) + &row(1_048_575, &cell(16_384, ""));
+        assert!(
+            sheet(&usual).is_ok()
+                && sheet(&(row(1_000_000, &cell(16_384, "")) + &row(1, &cell(3, ONE)))).is_ok()
+        );
         // Something at the far end makes cells of all that is between.
-        assert!(sheet(&(usual + &row(1, &cell(1, ONE)) + &row(1, &cell(16_384, "table:formula=\"x\"")))).is_err());
+        assert!(
+            sheet(
+                &(usual + &row(1, &cell(1, ONE)) + &row(1, &cell(16_384, "table:formula=\"x\"")))
+            )
+            .is_err()
+        );
         assert!(sheet(&row(1, &cell(16_384, ONE)).repeat(400)).is_err());
-        assert!(sheet(&row(1, &format!("{}<text:s text:c=\"4000000000\"/>", cell(1, ONE)))).is_err());
+        assert!(
+            sheet(&row(
+                1,
+                &format!("{}<text:s text:c=\"4000000000\"/>", cell(1, ONE))
+            ))
+            .is_err()
+        );
     }
 }

@@ -14,14 +14,22 @@ const HELD: u64 = 64 << 20;
 /// # Errors
 /// It unpacks to too much, or promises more texts or cells than can be held. What is no zip file passes: it has nothing to unpack.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
-    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { return Ok(()) };
+    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else {
+        return Ok(());
+    };
     let mut left = ALL;
     for index in 0..archive.len() {
         // What does not unpack here does not for calamine either.
-        let Ok(entry) = archive.by_index(index) else { continue };
+        let Ok(entry) = archive.by_index(index) else {
+            continue;
+        };
         let name = entry.name().unwrap_or_default().to_ascii_lowercase();
         let (texts, table) = (name.contains("sharedstrings"), name == "content.xml");
-        let limit = if name.contains("worksheets") && !texts { left } else { left.min(HELD) };
+        let limit = if name.contains("worksheets") && !texts {
+            left
+        } else {
+            left.min(HELD)
+        };
         // The sizes in the file's directory are what its author likes them to be, so it is unpacked.
         let mut entry = entry.take(limit + 1);
         let mut start = Vec::new();
@@ -32,7 +40,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
         }
         let size = limit + 1 - entry.limit();
         if size > limit {
-            return Err(format!("it unpacks to more than {} MiB", if limit == HELD { HELD } else { ALL } >> 20));
+            return Err(format!(
+                "it unpacks to more than {} MiB",
+                if limit == HELD { HELD } else { ALL } >> 20
+            ));
         }
         if table {
             grid::check(&String::from_utf8_lossy(&start))?;
@@ -50,10 +61,18 @@ fn promised(mut xml: Vec<u8>) -> Option<u64> {
     xml.retain(|byte| *byte != 0);
     let number = |at: usize| {
         let rest = xml.get(at + "uniqueCount".len()..)?;
-        let digits = rest.iter().skip_while(|b| b.is_ascii_whitespace() || b"=\"'+".contains(b)).take_while(|b| b.is_ascii_digit());
-        Some(digits.fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
+        let digits = rest
+            .iter()
+            .skip_while(|b| b.is_ascii_whitespace() || b"=\"'+".contains(b))
+            .take_while(|b| b.is_ascii_digit());
+        Some(digits.fold(0_u64, |sum, digit| {
+            sum.saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        }))
     };
-    memchr::memmem::find_iter(&xml, "uniqueCount").filter_map(number).max()
+    memchr::memmem::find_iter(&xml, "uniqueCount")
+        .filter_map(number)
+        .max()
 }
 
 #[cfg(test)]
@@ -65,7 +84,9 @@ mod tests {
     fn zip(name: &str, text: impl Read) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let mut text = text;
-        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file(name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         std::io::copy(&mut text, &mut writer).unwrap();
         writer.flush().unwrap();
         writer.finish().unwrap().into_inner()
@@ -77,17 +98,34 @@ mod tests {
         let texts = big("xl/sharedStrings.xml");
         assert!(texts.len() < 1 << 20);
         assert!(check(&texts).unwrap_err().contains("64 MiB"));
-        assert!(check(&big("xl/worksheets/sharedStrings.xml")).is_err() && check(&big("content.xml")).is_err());
+        assert!(
+            check(&big("xl/worksheets/sharedStrings.xml")).is_err()
+                && check(&big("content.xml")).is_err()
+        );
         assert!(check(&big("xl/worksheets/sheet1.xml")).is_ok());
         assert!(check(b"no zip").is_ok() && check(&texts[..100]).is_ok());
     }
 
     #[test]
     fn promises_of_texts() {
-        let texts = |start: &str| check(&zip("xl/sharedStrings.xml", format!("<?xml version=\"1.0\"?><sst {start}</sst>").as_bytes()));
-        assert!(texts("uniqueCount=\"2\"><si><t>a</t></si>").is_ok() && texts("count=\"9999999999\">").is_ok());
-        assert!(texts("uniqueCount=\"99999999999\">").is_err() && texts("uniqueCount = '99999999999999999999999'>").is_err());
-        let wide: Vec<u8> = "\u{feff}<sst uniqueCount=\"99999999999\"/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let texts = |start: &str| {
+            check(&zip(
+                "xl/sharedStrings.xml",
+                format!("<?xml version=\"1.0\"?><sst {start}</sst>").as_bytes(),
+            ))
+        };
+        assert!(
+            texts("uniqueCount=\"2\"><si><t>a</t></si>").is_ok()
+                && texts("count=\"9999999999\">").is_ok()
+        );
+        assert!(
+            texts("uniqueCount=\"99999999999\">").is_err()
+                && texts("uniqueCount = '99999999999999999999999'>").is_err()
+        );
+        let wide: Vec<u8> = "\u{feff}<sst uniqueCount=\"99999999999\"/>"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         assert!(check(&zip("xl/sharedStrings.xml", wide.as_slice())).is_err());
     }
 }

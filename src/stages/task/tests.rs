@@ -5,7 +5,9 @@ fn parse(json: &str) -> Result<Task> {
 }
 
 fn with(fields: &str) -> Result<Task> {
-    parse(&format!(r#"{{"email":"e","task":"t","brief":"b"{fields}}}"#))
+    parse(&format!(
+        r#"{{"email":"e","task":"t","brief":"b"{fields}}}"#
+    ))
 }
 
 #[test]
@@ -17,10 +19,16 @@ fn every_error_names_its_field() {
         ("{", "not a task"),
         (r#"{"task":"t","brief":"b"}"#, "email: missing"),
         (r#"{"email":null,"task":"t","brief":"b"}"#, "email: missing"),
-        (r#"{"email":1,"task":"t","brief":"b"}"#, "email: not a string"),
+        (
+            r#"{"email":1,"task":"t","brief":"b"}"#,
+            "email: not a string",
+        ),
         (r#"{"email":"e","task":" ","brief":"b"}"#, "task: empty"),
         (r#"{"email":"e","task":"t","brief":""}"#, "brief: empty"),
-        (r#"{"email":"e","task":"t","brief":"b","brief":"c"}"#, "duplicate field `brief`"),
+        (
+            r#"{"email":"e","task":"t","brief":"b","brief":"c"}"#,
+            "duplicate field `brief`",
+        ),
     ] {
         let error = parse(json).unwrap_err();
         assert_eq!(error.code, Code::InvalidTask);
@@ -32,20 +40,38 @@ fn every_error_names_its_field() {
         (r#","round":1.5"#, "round: not an integer"),
         (r#","nonce":7"#, "nonce: not a string"),
         (r#","secret":["s"]"#, "secret: not a string"),
-        (r#","evaluation_url":"ftp://x""#, "evaluation_url: not an http or https URL"),
+        (
+            r#","evaluation_url":"ftp://x""#,
+            "evaluation_url: not an http or https URL",
+        ),
         (r#","evaluation_url":"""#, "evaluation_url: not an http"),
         (r#","checks":{}"#, "checks: not an array"),
         (r#","attachments":"x""#, "attachments: not an array"),
         (r#","attachments":[1]"#, "attachments[0]: not an object"),
-        (r#","attachments":[{"url":"data:,x"}]"#, "attachments[0].name: missing"),
-        (r#","attachments":[{"name":"a"}]"#, "attachments[0].url: missing"),
-        (r#","attachments":[{"name":"../a","url":"data:,x"}]"#, "attachments[0].name: has a \"..\" part"),
+        (
+            r#","attachments":[{"url":"data:,x"}]"#,
+            "attachments[0].name: missing",
+        ),
+        (
+            r#","attachments":[{"name":"a"}]"#,
+            "attachments[0].url: missing",
+        ),
+        (
+            r#","attachments":[{"name":"../a","url":"data:,x"}]"#,
+            "attachments[0].name: has a \"..\" part",
+        ),
         (
             r#","attachments":[{"name":"a","url":"data:,x"},{"name":"b","url":"http://x/y"}]"#,
             "attachments[1].url: not a data: or https: URL",
         ),
-        (r#","attachments":[{"name":"a","url":"data:;base64,!"}]"#, "attachments[0].url: not valid base64"),
-        (r#","attachments":[{"name":"a","url":"data:x"}]"#, "attachments[0].url: a data: URI without a comma"),
+        (
+            r#","attachments":[{"name":"a","url":"data:;base64,!"}]"#,
+            "attachments[0].url: not valid base64",
+        ),
+        (
+            r#","attachments":[{"name":"a","url":"data:x"}]"#,
+            "attachments[0].url: a data: URI without a comma",
+        ),
         (
             r#","attachments":[{"name":"a","url":"data:,x"},{"name":"a","url":"data:,y"}]"#,
             "attachments[1].name: \"a\" is the same as attachments[0].name",
@@ -56,7 +82,10 @@ fn every_error_names_its_field() {
         ),
     ] {
         let error = with(fields).unwrap_err();
-        assert!(error.code == Code::InvalidTask && error.one_line().contains(said), "{fields}: {error}");
+        assert!(
+            error.code == Code::InvalidTask && error.one_line().contains(said),
+            "{fields}: {error}"
+        );
     }
 }
 
@@ -64,7 +93,15 @@ fn every_error_names_its_field() {
 fn defaults_bom_and_unknown_fields() {
     let task =
         parse("\u{feff}{\"email\":\"e\",\"task\":\"t\",\"brief\":\"b\",\"nonce\":null,\"extra\":{},\"wait_for_result\":true}").unwrap();
-    assert_eq!((task.round, task.nonce.as_str(), task.checks.len(), task.attachments.len()), (1, "", 0, 0));
+    assert_eq!(
+        (
+            task.round,
+            task.nonce.as_str(),
+            task.checks.len(),
+            task.attachments.len()
+        ),
+        (1, "", 0, 0)
+    );
     assert!(task.evaluation_url.is_none());
 }
 
@@ -75,13 +112,28 @@ fn data_uris_of_all_kinds() {
         r#"{"name":"c","url":"data:,a%20b%00"},{"name":"d","url":"DATA:text\/plain;charset=utf-8,%C3%BC"},{"name":"e","url":"data:;base64,"},{"name":"f","url":"https://x.example/y"}]"#
     ))
     .unwrap();
-    let bytes: Vec<_> = task.attachments.iter().map(|a| if let Source::Bytes(b) = &a.source { b.as_slice() } else { b"-" }).collect();
-    assert_eq!(bytes, [b"hi".as_slice(), b"hi", b"a b\0", "ü".as_bytes(), b"", b"-"]);
+    let bytes: Vec<_> = task
+        .attachments
+        .iter()
+        .map(|a| {
+            if let Source::Bytes(b) = &a.source {
+                b.as_slice()
+            } else {
+                b"-"
+            }
+        })
+        .collect();
+    assert_eq!(
+        bytes,
+        [b"hi".as_slice(), b"hi", b"a b\0", "ü".as_bytes(), b"", b"-"]
+    );
 }
 
 #[test]
 fn checks_of_all_kinds() {
-    let task = with(r#","checks":["Js: a === 1",{"js":"b"},"Repo has MIT license",{"python":"x"},7]"#).unwrap();
+    let task =
+        with(r#","checks":["Js: a === 1",{"js":"b"},"Repo has MIT license",{"python":"x"},7]"#)
+            .unwrap();
     assert_eq!(
         task.checks,
         [
@@ -96,24 +148,45 @@ fn checks_of_all_kinds() {
 
 #[test]
 fn admission() {
-    let secret = |s: &str| Admission { secret: Secret::new(s), notify_hosts: None };
+    let secret = |s: &str| Admission {
+        secret: Secret::new(s),
+        notify_hosts: None,
+    };
     let (with_secret, without) = (with(r#","secret":"s""#).unwrap(), with("").unwrap());
-    assert!(with_secret.admit(&secret("s")).is_ok() && without.admit(&Admission::default()).is_ok());
-    for (task, admission) in [(&with_secret, secret("t")), (&without, secret("s")), (&with_secret, Admission::default())] {
+    assert!(
+        with_secret.admit(&secret("s")).is_ok() && without.admit(&Admission::default()).is_ok()
+    );
+    for (task, admission) in [
+        (&with_secret, secret("t")),
+        (&without, secret("s")),
+        (&with_secret, Admission::default()),
+    ] {
         assert_eq!(task.admit(&admission).unwrap_err().code, Code::Unauthorized);
     }
-    let hosts = |h: &str| Admission { secret: None, notify_hosts: Some(vec![h.to_owned()]) };
+    let hosts = |h: &str| Admission {
+        secret: None,
+        notify_hosts: Some(vec![h.to_owned()]),
+    };
     let task = with(r#","evaluation_url":"https://eval.example/x""#).unwrap();
     assert!(task.admit(&hosts("eval.example")).is_ok());
-    assert!(task.admit(&hosts("example")).unwrap_err().one_line().starts_with("evaluation_url"));
+    assert!(
+        task.admit(&hosts("example"))
+            .unwrap_err()
+            .one_line()
+            .starts_with("evaluation_url")
+    );
 }
 
 #[test]
 fn content_tells_what_differs() {
-    let one = with(r#","attachments":[{"name":"a","url":"data:,x"},{"name":"b","url":"data:,x"}]"#).unwrap();
+    let one = with(r#","attachments":[{"name":"a","url":"data:,x"},{"name":"b","url":"data:,x"}]"#)
+        .unwrap();
     let two =
         with(r#","checks":["c"],"secret":"other","attachments":[{"name":"a","url":"data:,y"},{"name":"c","url":"data:,x"}]"#).unwrap();
-    assert_eq!(one.content().differences(two.content()), ["checks", "attachment a", "attachment b", "attachment c"]);
+    assert_eq!(
+        one.content().differences(two.content()),
+        ["checks", "attachment a", "attachment b", "attachment c"]
+    );
     assert!(one.content().differences(one.content()).is_empty());
 }
 

@@ -35,7 +35,13 @@ fn extend(value: &mut Value, more: Value) {
 pub fn simple_user(world: &Handle, login: &str, organization: bool) -> Value {
     let own = login.eq_ignore_ascii_case(&world.login());
     // Others get a number of their own, the same at each asking.
-    let id = if own { world.user_id() } else { login.bytes().fold(900_000, |sum, byte| sum + u64::from(byte) * 31) };
+    let id = if own {
+        world.user_id()
+    } else {
+        login
+            .bytes()
+            .fold(900_000, |sum, byte| sum + u64::from(byte) * 31)
+    };
     // Bots have brackets in their names.
     let escaped = login.replace('[', "%5B").replace(']', "%5D");
     let api = format!("{}/users/{escaped}", world.api_url());
@@ -90,7 +96,10 @@ const LINKS: [(&str, &str); 37] = [
     ("languages_url", "/languages"),
     ("merges_url", "/merges"),
     ("milestones_url", "/milestones{/number}"),
-    ("notifications_url", "/notifications{?since,all,participating}"),
+    (
+        "notifications_url",
+        "/notifications{?since,all,participating}",
+    ),
     ("pulls_url", "/pulls{/number}"),
     ("releases_url", "/releases{/id}"),
     ("stargazers_url", "/stargazers"),
@@ -109,7 +118,10 @@ pub fn repository(world: &Handle, repo: &Repo, clone_url: Option<&str>) -> Value
     let base = world.api_url();
     let api = format!("{base}/repos/{full}");
     let html = format!("{base}/{full}");
-    let filled = |text: &str| text.replace("{owner}", &repo.owner).replace("{name}", &repo.name);
+    let filled = |text: &str| {
+        text.replace("{owner}", &repo.owner)
+            .replace("{name}", &repo.name)
+    };
     let clone = clone_url.map_or_else(|| format!("{html}.git"), filled);
     let owner = simple_user(world, &repo.owner, repo.in_org);
     let mut body = json!({
@@ -135,7 +147,10 @@ pub fn repository(world: &Handle, repo: &Repo, clone_url: Option<&str>) -> Value
         "allow_rebase_merge": repo.flag("allow_rebase_merge", true), "allow_auto_merge": false,
         "delete_branch_on_merge": false, "network_count": 0, "subscribers_count": 1,
     });
-    let mut links: Map<String, Value> = LINKS.iter().map(|(name, end)| ((*name).to_owned(), json!(format!("{api}{end}")))).collect();
+    let mut links: Map<String, Value> = LINKS
+        .iter()
+        .map(|(name, end)| ((*name).to_owned(), json!(format!("{api}{end}"))))
+        .collect();
     extend(&mut body, more);
     if repo.in_org {
         links.insert("organization".to_owned(), owner.clone());
@@ -239,7 +254,10 @@ pub fn deployment_statuses(world: &Handle, repo: &Repo, build: &Build) -> Value 
 
 /// basic-error
 pub fn error(status: u16, message: &str) -> Answer {
-    Answer::json(status, &json!({"message": message, "documentation_url": DOCS, "status": status.to_string()}))
+    Answer::json(
+        status,
+        &json!({"message": message, "documentation_url": DOCS, "status": status.to_string()}),
+    )
 }
 
 pub fn not_found() -> Answer {

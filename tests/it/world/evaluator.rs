@@ -19,7 +19,12 @@ pub struct EvalAnswer {
 
 impl EvalAnswer {
     pub fn status(status: u16) -> EvalAnswer {
-        EvalAnswer { status, headers: Vec::new(), body: "{\"status\":\"seen\"}".to_owned(), delay: Duration::ZERO }
+        EvalAnswer {
+            status,
+            headers: Vec::new(),
+            body: "{\"status\":\"seen\"}".to_owned(),
+            delay: Duration::ZERO,
+        }
     }
 
     /// Sent elsewhere.
@@ -38,7 +43,15 @@ impl EvalAnswer {
     }
 }
 
-const KEYS: [&str; 7] = ["commit_sha", "email", "nonce", "pages_url", "repo_url", "round", "task"];
+const KEYS: [&str; 7] = [
+    "commit_sha",
+    "email",
+    "nonce",
+    "pages_url",
+    "repo_url",
+    "round",
+    "task",
+];
 
 pub fn handle(world: &Handle, request: &Entry) -> Answer {
     if request.path != "/eval" {
@@ -53,13 +66,22 @@ pub fn handle(world: &Handle, request: &Entry) -> Answer {
         world.odd(request, &problem);
         return Answer::json(400, &json!({"error": problem}));
     }
-    let planned = world.settings(|settings| if settings.eval.is_empty() { settings.eval_default.clone() } else { settings.eval.remove(0) });
+    let planned = world.settings(|settings| {
+        if settings.eval.is_empty() {
+            settings.eval_default.clone()
+        } else {
+            settings.eval.remove(0)
+        }
+    });
     world.pause(planned.delay);
     if (200..300).contains(&planned.status) {
         world.accept_notification(request.json());
     }
     let start = Answer::new(planned.status, "application/json", planned.body);
-    planned.headers.into_iter().fold(start, |answer, (name, value)| answer.with(&name, value))
+    planned
+        .headers
+        .into_iter()
+        .fold(start, |answer, (name, value)| answer.with(&name, value))
 }
 
 fn check(request: &Entry) -> Result<(), String> {
@@ -70,7 +92,8 @@ fn check(request: &Entry) -> Result<(), String> {
     if request.header("authorization").is_some() {
         return Err("a notification carries no Authorization".to_owned());
     }
-    let body: Value = serde_json::from_slice(&request.body).map_err(|error| format!("not JSON: {error}"))?;
+    let body: Value =
+        serde_json::from_slice(&request.body).map_err(|error| format!("not JSON: {error}"))?;
     let map = body.as_object().ok_or("not an object")?;
     let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();
     keys.sort_unstable();
@@ -80,7 +103,10 @@ fn check(request: &Entry) -> Result<(), String> {
     if !body["round"].is_u64() {
         return Err("round is not an integer".to_owned());
     }
-    match KEYS.iter().find(|key| **key != "round" && !body[**key].is_string()) {
+    match KEYS
+        .iter()
+        .find(|key| **key != "round" && !body[**key].is_string())
+    {
         Some(key) => Err(format!("{key} is not a string")),
         None => Ok(()),
     }

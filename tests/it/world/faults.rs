@@ -49,7 +49,12 @@ pub struct Fault {
 impl Fault {
     /// Once, on the next match.
     pub fn once(on: Match, kind: Kind) -> Fault {
-        Fault { on, kind, times: 1, skip: 0 }
+        Fault {
+            on,
+            kind,
+            times: 1,
+            skip: 0,
+        }
     }
 
     pub fn times(mut self, times: usize) -> Fault {
@@ -65,7 +70,10 @@ impl Fault {
 
 /// The first fault that is due for this request, used up by one.
 pub fn pick(faults: &mut [Fault], entry: &Entry) -> Option<Kind> {
-    for fault in faults.iter_mut().filter(|fault| fault.times > 0 && fault.on.hits(entry)) {
+    for fault in faults
+        .iter_mut()
+        .filter(|fault| fault.times > 0 && fault.on.hits(entry))
+    {
         if fault.skip > 0 {
             fault.skip -= 1;
             continue;
@@ -96,7 +104,10 @@ pub struct Hook {
 /// world.
 pub fn due(hooks: &mut [Hook], moment: Moment, entry: &Entry) -> Vec<Action> {
     let mut actions = Vec::new();
-    for hook in hooks.iter_mut().filter(|hook| hook.moment == moment && hook.times > 0 && hook.on.hits(entry)) {
+    for hook in hooks
+        .iter_mut()
+        .filter(|hook| hook.moment == moment && hook.times > 0 && hook.on.hits(entry))
+    {
         hook.times -= 1;
         actions.push(Arc::clone(&hook.action));
     }
@@ -105,13 +116,26 @@ pub fn due(hooks: &mut [Hook], moment: Moment, entry: &Entry) -> Vec<Action> {
 
 /// The answer a fault gives in the place of the real one; `None` where it is not of that sort.
 pub fn canned(kind: &Kind, service: Service) -> Option<Answer> {
-    const LIMITS: &str = "https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api";
+    const LIMITS: &str =
+        "https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api";
     let answer = match kind {
         Kind::Status(status, headers, body) => {
-            let sort = if body.starts_with(['{', '[']) { "application/json; charset=utf-8" } else { "text/plain" };
-            let given = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-            let start = if given { Answer::empty(*status) } else { Answer::new(*status, sort, "") };
-            let mut answer = headers.iter().fold(start, |answer, (name, value)| answer.with(name, value.clone()));
+            let sort = if body.starts_with(['{', '[']) {
+                "application/json; charset=utf-8"
+            } else {
+                "text/plain"
+            };
+            let given = headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let start = if given {
+                Answer::empty(*status)
+            } else {
+                Answer::new(*status, sort, "")
+            };
+            let mut answer = headers.iter().fold(start, |answer, (name, value)| {
+                answer.with(name, value.clone())
+            });
             answer.body = body.clone().into_bytes();
             answer
         }
@@ -121,8 +145,12 @@ pub fn canned(kind: &Kind, service: Service) -> Option<Answer> {
             "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head>\
              <body><p><strong>We had issues producing the response to your request.</strong></p></body></html>",
         ),
-        Kind::RetryAfter503(seconds) => unavailable(service).with("Retry-After", seconds.to_string()),
-        Kind::TooMany429 { retry_after } => too_many(service).with("Retry-After", retry_after.to_string()),
+        Kind::RetryAfter503(seconds) => {
+            unavailable(service).with("Retry-After", seconds.to_string())
+        }
+        Kind::TooMany429 { retry_after } => {
+            too_many(service).with("Retry-After", retry_after.to_string())
+        }
         Kind::Secondary403 { retry_after } => {
             let answer = Answer::json(
                 403,
@@ -137,7 +165,10 @@ pub fn canned(kind: &Kind, service: Service) -> Option<Answer> {
             }
         }
         Kind::Primary403 { reset_in_secs } => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs();
             Answer::json(
                 403,
                 &json!({
@@ -160,7 +191,9 @@ pub fn canned(kind: &Kind, service: Service) -> Option<Answer> {
 
 fn unavailable(service: Service) -> Answer {
     match service {
-        Service::Llm => super::script::problem(503, "server_error", None, "The server is overloaded."),
+        Service::Llm => {
+            super::script::problem(503, "server_error", None, "The server is overloaded.")
+        }
         Service::Api => Answer::json(503, &json!({"message": "Service Unavailable"})),
         _ => Answer::text(503, "Service Unavailable\n"),
     }
@@ -168,7 +201,12 @@ fn unavailable(service: Service) -> Answer {
 
 fn too_many(service: Service) -> Answer {
     match service {
-        Service::Llm => super::script::problem(429, "requests", Some("rate_limit_exceeded"), "Rate limit reached."),
+        Service::Llm => super::script::problem(
+            429,
+            "requests",
+            Some("rate_limit_exceeded"),
+            "Rate limit reached.",
+        ),
         Service::Api => Answer::json(
             429,
             &json!({

@@ -52,34 +52,69 @@ fn who(world: &Handle, request: &Entry) -> Who {
     let good = plain
         .as_deref()
         .and_then(|plain| plain.split_once(':'))
-        .is_some_and(|(_, password)| !revoked && (password == world.0.token || password == world.0.fine_token));
+        .is_some_and(|(_, password)| {
+            !revoked && (password == world.0.token || password == world.0.fine_token)
+        });
     if good { Who::Owner } else { Who::Wrong }
 }
 
 /// The repository's folder, or why not.
-fn allow(world: &Handle, request: &Entry, owner: &str, name: &str, push: bool) -> Result<std::path::PathBuf, Answer> {
+fn allow(
+    world: &Handle,
+    request: &Entry,
+    owner: &str,
+    name: &str,
+    push: bool,
+) -> Result<std::path::PathBuf, Answer> {
     let who = who(world, request);
-    let ask = |text: &str| Answer::text(401, text).with("WWW-Authenticate", "Basic realm=\"GitHub\"");
+    let ask =
+        |text: &str| Answer::text(401, text).with("WWW-Authenticate", "Basic realm=\"GitHub\"");
     if who == Who::Wrong {
-        return Err(ask("Invalid username or token. Password authentication is not supported for Git operations.\n"));
+        return Err(ask(
+            "Invalid username or token. Password authentication is not supported for Git operations.\n",
+        ));
     }
     let (fresh, sso, no_push) = world.settings(|settings| {
-        let scoped = settings.scopes.iter().any(|scope| scope == "repo" || scope == "public_repo");
-        let classic = request.header("authorization").is_some_and(|sent| !is_fine(world, sent));
-        (settings.fresh_404, settings.sso.clone(), settings.push_403 || (classic && !scoped))
+        let scoped = settings
+            .scopes
+            .iter()
+            .any(|scope| scope == "repo" || scope == "public_repo");
+        let classic = request
+            .header("authorization")
+            .is_some_and(|sent| !is_fine(world, sent));
+        (
+            settings.fresh_404,
+            settings.sso.clone(),
+            settings.push_403 || (classic && !scoped),
+        )
     });
     let found = world
         .with_repo(owner, name, |repo| {
-            let hidden = repo.fresh_since.is_some_and(|since| since.elapsed() < fresh);
-            (!hidden).then(|| (repo.dir.clone(), repo.private, repo.full_name(), repo.archived))
+            let hidden = repo
+                .fresh_since
+                .is_some_and(|since| since.elapsed() < fresh);
+            (!hidden).then(|| {
+                (
+                    repo.dir.clone(),
+                    repo.private,
+                    repo.full_name(),
+                    repo.archived,
+                )
+            })
         })
         .flatten();
     // To nobody in particular GitHub does not say whether there is such a repository.
     let Some((dir, private, full, archived)) = found else {
-        return Err(if who == Who::Nobody { ask("Repository not found.\n") } else { missing() });
+        return Err(if who == Who::Nobody {
+            ask("Repository not found.\n")
+        } else {
+            missing()
+        });
     };
     if who == Who::Nobody && (push || private) {
-        return Err(ask("Invalid username or token. Password authentication is not supported for Git operations.\n"));
+        return Err(ask(
+            "Invalid username or token. Password authentication is not supported for Git operations.\n",
+        ));
     }
     if sso.is_some_and(|org| org.eq_ignore_ascii_case(owner)) && who == Who::Owner {
         let text = format!(
@@ -89,38 +124,73 @@ fn allow(world: &Handle, request: &Entry, owner: &str, name: &str, push: bool) -
         return Err(Answer::text(403, &text).with("X-GitHub-SSO", sso_url(world, owner)));
     }
     let foreign = !owner.eq_ignore_ascii_case(&world.login())
-        && !world.settings(|settings| settings.orgs.iter().any(|org| org.eq_ignore_ascii_case(owner)));
+        && !world.settings(|settings| {
+            settings
+                .orgs
+                .iter()
+                .any(|org| org.eq_ignore_ascii_case(owner))
+        });
     if push && (no_push || foreign) {
-        return Err(Answer::text(403, &format!("Permission to {full}.git denied to {}.\n", world.login())));
+        return Err(Answer::text(
+            403,
+            &format!("Permission to {full}.git denied to {}.\n", world.login()),
+        ));
     }
     if push && archived {
-        return Err(Answer::text(403, "This repository was archived so it is read-only.\n"));
+        return Err(Answer::text(
+            403,
+            "This repository was archived so it is read-only.\n",
+        ));
     }
     Ok(dir)
 }
 
 fn is_fine(world: &Handle, sent: &str) -> bool {
-    let basic = sent.split_once(' ').and_then(|(_, code)| STANDARD.decode(code.trim()).ok()).unwrap_or_default();
+    let basic = sent
+        .split_once(' ')
+        .and_then(|(_, code)| STANDARD.decode(code.trim()).ok())
+        .unwrap_or_default();
     String::from_utf8_lossy(&basic).ends_with(world.0.fine_token.as_str())
 }
 
 pub fn sso_url(world: &Handle, org: &str) -> String {
-    format!("required; url={}/orgs/{org}/sso?authorization_request=AEIOU", world.api_url())
+    format!(
+        "required; url={}/orgs/{org}/sso?authorization_request=AEIOU",
+        world.api_url()
+    )
 }
 
 fn missing() -> Answer {
     Answer::text(404, "Repository not found.\n")
 }
 
-fn serve(world: &Handle, request: &Entry, owner: &str, name: &str, dir: &Path, rest: &str, push: bool) -> Answer {
+fn serve(
+    world: &Handle,
+    request: &Entry,
+    owner: &str,
+    name: &str,
+    dir: &Path,
+    rest: &str,
+    push: bool,
+) -> Answer {
     let arrives = push && request.method == "POST";
     let (protected, private_email, workflow) = world.settings(|settings| {
-        let at = settings.push_protection.then(|| settings.push_protection_at.clone());
-        (at, settings.private_email, settings.scopes.iter().any(|scope| scope == "workflow"))
+        let at = settings
+            .push_protection
+            .then(|| settings.push_protection_at.clone());
+        (
+            at,
+            settings.private_email,
+            settings.scopes.iter().any(|scope| scope == "workflow"),
+        )
     });
     if let (true, Some((path, line))) = (arrives, protected) {
         let text = refusals::secret_text(world, owner, name, request, &path, line);
-        return refusals::decline(request, &text, "push declined due to repository rule violations");
+        return refusals::decline(
+            request,
+            &text,
+            "push declined due to repository rule violations",
+        );
     }
     let verdict = world.0.root.join(format!("verdict-{}", request.n));
     let mut command = store::git(&world.0.root);
@@ -137,7 +207,11 @@ fn serve(world: &Handle, request: &Entry, owner: &str, name: &str, dir: &Path, r
         pairs.push(("core.hooksPath", refusals::hooks(world)));
         command.env("WORLD_VERDICT", &verdict);
         if private_email {
-            let mail = format!("{}+{}@users.noreply.github.com", world.user_id(), world.login());
+            let mail = format!(
+                "{}+{}@users.noreply.github.com",
+                world.user_id(),
+                world.login()
+            );
             command.env("WORLD_ALLOWED_EMAIL", mail);
         }
         if !workflow {
@@ -146,10 +220,15 @@ fn serve(world: &Handle, request: &Entry, owner: &str, name: &str, dir: &Path, r
     } else {
         pairs.push(("core.hooksPath", "/dev/null".to_owned()));
     }
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let pairs: Vec<(&str, &str)> = pairs
+        .iter()
+        .map(|(key, value)| (*key, value.as_str()))
+        .collect();
     store::configure(&mut command, &pairs);
     let root = world.0.root.join("git");
-    let inside = dir.strip_prefix(&root).expect("repositories are below the root");
+    let inside = dir
+        .strip_prefix(&root)
+        .expect("repositories are below the root");
     command
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", &root)
@@ -159,9 +238,15 @@ fn serve(world: &Handle, request: &Entry, owner: &str, name: &str, dir: &Path, r
         .env("REQUEST_METHOD", &request.method)
         .env("PATH_INFO", format!("/{}/{rest}", inside.display()))
         .env("QUERY_STRING", &request.query)
-        .env("CONTENT_TYPE", request.header("content-type").unwrap_or_default())
+        .env(
+            "CONTENT_TYPE",
+            request.header("content-type").unwrap_or_default(),
+        )
         .env("CONTENT_LENGTH", request.body.len().to_string());
-    for (name, header) in [("GIT_PROTOCOL", "git-protocol"), ("HTTP_CONTENT_ENCODING", "content-encoding")] {
+    for (name, header) in [
+        ("GIT_PROTOCOL", "git-protocol"),
+        ("HTTP_CONTENT_ENCODING", "content-encoding"),
+    ] {
         if let Some(value) = request.header(header) {
             command.env(name, value);
         }
@@ -186,7 +271,11 @@ fn from_cgi(out: &[u8]) -> Answer {
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
         .map(|at| (at, 4))
-        .or_else(|| out.windows(2).position(|two| two == b"\n\n").map(|at| (at, 2)))
+        .or_else(|| {
+            out.windows(2)
+                .position(|two| two == b"\n\n")
+                .map(|at| (at, 2))
+        })
         .unwrap_or((out.len(), 0));
     let mut answer = Answer::empty(200);
     for line in String::from_utf8_lossy(&out[..end]).lines() {
@@ -194,7 +283,12 @@ fn from_cgi(out: &[u8]) -> Answer {
             continue;
         };
         if name.eq_ignore_ascii_case("status") {
-            answer.status = value.trim().split(' ').next().and_then(|code| code.parse().ok()).unwrap_or(500);
+            answer.status = value
+                .trim()
+                .split(' ')
+                .next()
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(500);
         } else {
             answer = answer.with(name, value.trim());
         }

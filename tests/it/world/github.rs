@@ -42,11 +42,17 @@ fn decorate(world: &Handle, request: &Entry, mut answer: Answer) -> Answer {
     let reset = clock::epoch() + 3600 - world.0.born.elapsed().as_secs().min(3600);
     answer
         .with("X-GitHub-Media-Type", "github.v3; format=json")
-        .with("X-GitHub-Request-Id", format!("C0DE:{:04X}:{:08X}", request.n, request.n * 7919))
+        .with(
+            "X-GitHub-Request-Id",
+            format!("C0DE:{:04X}:{:08X}", request.n, request.n * 7919),
+        )
         .with("x-github-api-version-selected", "2022-11-28")
         .with("X-RateLimit-Limit", "5000")
         .with("X-RateLimit-Remaining", remaining.to_string())
-        .with("X-RateLimit-Used", 5000_u64.saturating_sub(remaining).to_string())
+        .with(
+            "X-RateLimit-Used",
+            5000_u64.saturating_sub(remaining).to_string(),
+        )
         .with("X-RateLimit-Reset", reset.to_string())
         .with("X-RateLimit-Resource", "core")
 }
@@ -61,14 +67,23 @@ fn guard(world: &Handle, request: &Entry) -> Result<bool, Answer> {
         return Err(Answer::text(403, text));
     }
     if request.header("accept") != Some("application/vnd.github+json") {
-        world.odd(request, &format!("Accept is {:?}", request.header("accept")));
+        world.odd(
+            request,
+            &format!("Accept is {:?}", request.header("accept")),
+        );
     }
     match request.header("x-github-api-version") {
         Some("2022-11-28") => {}
-        Some("2026-03-10") => world.odd(request, "X-GitHub-Api-Version is not the one the answers are of"),
+        Some("2026-03-10") => world.odd(
+            request,
+            "X-GitHub-Api-Version is not the one the answers are of",
+        ),
         Some(other) => {
             world.odd(request, "X-GitHub-Api-Version is not known");
-            return Err(error(400, &format!("API version {other:?} is not a supported version")));
+            return Err(error(
+                400,
+                &format!("API version {other:?} is not a supported version"),
+            ));
         }
         None => world.odd(request, "no X-GitHub-Api-Version"),
     }
@@ -77,7 +92,9 @@ fn guard(world: &Handle, request: &Entry) -> Result<bool, Answer> {
     };
     let given = sent
         .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"))
+        .filter(|(scheme, _)| {
+            scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token")
+        })
         .map(|(_, token)| token.trim());
     let revoked = world.settings(|settings| settings.token_revoked);
     if revoked || given.is_none_or(|token| token != world.0.token && token != world.0.fine_token) {
@@ -91,16 +108,24 @@ fn guard(world: &Handle, request: &Entry) -> Result<bool, Answer> {
 fn rights(world: &Handle, request: &Entry) -> Result<(), Answer> {
     let (lacking, sso) = world.settings(|settings| {
         let lacking = match &settings.token_kind {
-            TokenKind::FineGrained { lacking } => lacking.iter().find(|right| right.on.hits(request)).cloned(),
+            TokenKind::FineGrained { lacking } => {
+                lacking.iter().find(|right| right.on.hits(request)).cloned()
+            }
             TokenKind::Classic => None,
         };
         (lacking, settings.sso.clone())
     });
     if let Some(right) = lacking {
-        return Err(error(403, "Resource not accessible by personal access token").with("X-Accepted-GitHub-Permissions", right.accepted));
+        return Err(
+            error(403, "Resource not accessible by personal access token")
+                .with("X-Accepted-GitHub-Permissions", right.accepted),
+        );
     }
     let mut words = request.path.trim_start_matches('/').split('/');
-    let place = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let place = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
     if let (Some(org), ("orgs" | "repos", owner)) = (sso, place)
         && org.eq_ignore_ascii_case(owner)
     {
@@ -112,10 +137,18 @@ fn rights(world: &Handle, request: &Entry) -> Result<(), Answer> {
 }
 
 fn route(world: &Handle, request: &Entry, known: bool) -> Result<Answer, Answer> {
-    let path: Vec<String> = request.path.trim_start_matches('/').split('/').map(decode).collect();
+    let path: Vec<String> = request
+        .path
+        .trim_start_matches('/')
+        .split('/')
+        .map(decode)
+        .collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let method = request.method.as_str();
-    let open = matches!((method, path.as_slice()), ("GET", ["rate_limit"] | ["repos", _, _, ..]));
+    let open = matches!(
+        (method, path.as_slice()),
+        ("GET", ["rate_limit"] | ["repos", _, _, ..])
+    );
     if !known && !open {
         return Err(error(401, "Requires authentication"));
     }
@@ -127,7 +160,12 @@ fn route(world: &Handle, request: &Entry, known: bool) -> Result<Answer, Answer>
         ("POST", ["user", "repos"]) => repos::create(world, request, None),
         ("POST", ["orgs", org, "repos"]) => repos::create(world, request, Some(org)),
         (_, ["repos", owner, name, rest @ ..]) => {
-            let call = Call { world, request, owner: (*owner).to_owned(), name: (*name).to_owned() };
+            let call = Call {
+                world,
+                request,
+                owner: (*owner).to_owned(),
+                name: (*name).to_owned(),
+            };
             repository(&call, method, rest)
         }
         _ => Err(unknown(world, request)),
@@ -141,14 +179,18 @@ pub fn unknown(world: &Handle, request: &Entry) -> Answer {
 
 fn repository(call: &Call<'_>, method: &str, rest: &[&str]) -> Result<Answer, Answer> {
     match (method, rest) {
-        ("GET", []) => call.with(|repo, clone| Answer::json(200, &bodies::repository(call.world, repo, clone))),
+        ("GET", []) => {
+            call.with(|repo, clone| Answer::json(200, &bodies::repository(call.world, repo, clone)))
+        }
         ("PATCH", []) => repos::update(call),
         ("DELETE", []) => {
             call.may_write()?;
             call.world.delete_repo(&call.owner, &call.name);
             Ok(Answer::empty(204))
         }
-        ("GET", ["topics"]) => call.with(|repo, _| Answer::json(200, &json!({"names": repo.topics}))),
+        ("GET", ["topics"]) => {
+            call.with(|repo, _| Answer::json(200, &json!({"names": repo.topics})))
+        }
         ("PUT", ["topics"]) => repos::topics(call),
         ("GET", ["git", "ref", "heads", branch @ ..]) => repos::reference(call, &branch.join("/")),
         _ => sites::route(call, method, rest),
@@ -158,10 +200,14 @@ fn repository(call: &Call<'_>, method: &str, rest: &[&str]) -> Result<Answer, An
 impl Call<'_> {
     /// Works on the repository where it is to be seen, with the clone URL to show, if set.
     pub fn with<R>(&self, work: impl FnOnce(&mut Repo, Option<&str>) -> R) -> Result<R, Answer> {
-        let (fresh, clone) = self.world.settings(|settings| (settings.fresh_404, settings.clone_url_override.clone()));
+        let (fresh, clone) = self
+            .world
+            .settings(|settings| (settings.fresh_404, settings.clone_url_override.clone()));
         let known = self.request.header("authorization").is_some();
         let found = self.world.with_repo(&self.owner, &self.name, |repo| {
-            let hidden = repo.fresh_since.is_some_and(|since| since.elapsed() < fresh);
+            let hidden = repo
+                .fresh_since
+                .is_some_and(|since| since.elapsed() < fresh);
             (!hidden && (known || !repo.private)).then(|| work(repo, clone.as_deref()))
         });
         found.flatten().ok_or_else(not_found)
@@ -174,25 +220,43 @@ impl Call<'_> {
         }
         self.with(|_, _| ())?;
         let foreign = !self.owner.eq_ignore_ascii_case(&self.world.login())
-            && !self.world.settings(|settings| settings.orgs.iter().any(|org| org.eq_ignore_ascii_case(&self.owner)));
+            && !self.world.settings(|settings| {
+                settings
+                    .orgs
+                    .iter()
+                    .any(|org| org.eq_ignore_ascii_case(&self.owner))
+            });
         if foreign {
             return Err(error(403, "Must have admin rights to Repository."));
         }
-        if scoped(self.world, self.request) { Ok(()) } else { Err(not_found().with("X-Accepted-OAuth-Scopes", "repo")) }
+        if scoped(self.world, self.request) {
+            Ok(())
+        } else {
+            Err(not_found().with("X-Accepted-OAuth-Scopes", "repo"))
+        }
     }
 }
 
 /// Whether a classic token's scopes reach; a fine-grained one has none.
 pub fn scoped(world: &Handle, request: &Entry) -> bool {
-    let fine = request.header("authorization").is_some_and(|sent| sent.ends_with(world.0.fine_token.as_str()));
+    let fine = request
+        .header("authorization")
+        .is_some_and(|sent| sent.ends_with(world.0.fine_token.as_str()));
     fine || world.settings(|settings| {
         matches!(settings.token_kind, TokenKind::FineGrained { .. })
-            || settings.scopes.iter().any(|scope| scope == "repo" || scope == "public_repo")
+            || settings
+                .scopes
+                .iter()
+                .any(|scope| scope == "repo" || scope == "public_repo")
     })
 }
 
 /// The body as an object whose fields are all known and of the right type.
-pub fn object(world: &Handle, request: &Entry, fields: &[(&str, &str)]) -> Result<Map<String, Value>, Answer> {
+pub fn object(
+    world: &Handle,
+    request: &Entry,
+    fields: &[(&str, &str)],
+) -> Result<Map<String, Value>, Answer> {
     let sort = request.header("content-type").unwrap_or_default();
     if !sort.starts_with("application/json") && !sort.starts_with("application/vnd.github") {
         world.odd(request, &format!("Content-Type is {sort:?}"));
@@ -222,7 +286,10 @@ pub fn object(world: &Handle, request: &Entry, fields: &[(&str, &str)]) -> Resul
         });
         if !fits {
             world.odd(request, &format!("field {key:?} is {value}"));
-            return Err(invalid(&format!("Invalid request.\n\nFor 'properties/{key}', {value} is not a {wanted}."), &[]));
+            return Err(invalid(
+                &format!("Invalid request.\n\nFor 'properties/{key}', {value} is not a {wanted}."),
+                &[],
+            ));
         }
     }
     Ok(map)
@@ -232,5 +299,8 @@ fn rate_limit(world: &Handle) -> Answer {
     let remaining = world.settings(|settings| settings.rate_remaining);
     let row = |limit: u64, remaining: u64| json!({"limit": limit, "remaining": remaining, "used": limit.saturating_sub(remaining), "reset": clock::epoch() + 3600});
     let core = row(5000, remaining);
-    Answer::json(200, &json!({"resources": {"core": core, "search": row(30, 30), "graphql": row(5000, 5000)}, "rate": core}))
+    Answer::json(
+        200,
+        &json!({"resources": {"core": core, "search": row(30, 30), "graphql": row(5000, 5000)}, "rate": core}),
+    )
 }

@@ -66,15 +66,26 @@ impl Handle {
     }
 
     pub fn requests(&self, service: Service) -> Vec<Entry> {
-        lock(&self.0.journal).iter().filter(|entry| entry.service == service).cloned().collect()
+        lock(&self.0.journal)
+            .iter()
+            .filter(|entry| entry.service == service)
+            .cloned()
+            .collect()
     }
 
     pub fn matching(&self, pattern: &Match) -> Vec<Entry> {
-        lock(&self.0.journal).iter().filter(|entry| pattern.hits(entry)).cloned().collect()
+        lock(&self.0.journal)
+            .iter()
+            .filter(|entry| pattern.hits(entry))
+            .cloned()
+            .collect()
     }
 
     pub fn count(&self, pattern: &Match) -> usize {
-        lock(&self.0.journal).iter().filter(|entry| pattern.hits(entry)).count()
+        lock(&self.0.journal)
+            .iter()
+            .filter(|entry| pattern.hits(entry))
+            .count()
     }
 
     /// Waits until that many requests match. False: they did not in that time.
@@ -127,15 +138,30 @@ impl Handle {
         self.hook(on, Moment::After, times, Box::new(action));
     }
 
-    fn hook(&self, on: Match, moment: Moment, times: usize, action: Box<dyn FnMut(&Handle) + Send>) {
+    fn hook(
+        &self,
+        on: Match,
+        moment: Moment,
+        times: usize,
+        action: Box<dyn FnMut(&Handle) + Send>,
+    ) {
         let action = Arc::new(Mutex::new(action));
-        lock(&self.0.hooks).push(Hook { on, moment, times, action });
+        lock(&self.0.hooks).push(Hook {
+            on,
+            moment,
+            times,
+            action,
+        });
     }
 
     /// The bare repository; the folder may not exist.
     pub fn repo_dir(&self, owner: &str, name: &str) -> PathBuf {
         let file = format!("{}.git", name.to_ascii_lowercase());
-        self.0.root.join("git").join(owner.to_ascii_lowercase()).join(file)
+        self.0
+            .root
+            .join("git")
+            .join(owner.to_ascii_lowercase())
+            .join(file)
     }
 
     /// Names of all repositories, `owner/name`.
@@ -152,17 +178,23 @@ impl Handle {
         if self.tip(owner, name).is_none() {
             return Vec::new();
         }
-        self.git(owner, name, &["rev-list", "refs/heads/main"]).lines().map(str::to_owned).collect()
+        self.git(owner, name, &["rev-list", "refs/heads/main"])
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Of the tip of `main`.
     pub fn files(&self, owner: &str, name: &str) -> BTreeMap<String, Vec<u8>> {
         let tip = self.tip(owner, name);
-        tip.map(|tip| store::tree(&self.repo_dir(owner, name), &tip)).unwrap_or_default()
+        tip.map(|tip| store::tree(&self.repo_dir(owner, name), &tip))
+            .unwrap_or_default()
     }
 
     pub fn message(&self, owner: &str, name: &str, sha: &str) -> String {
-        self.git(owner, name, &["log", "-1", "--format=%B", sha]).trim_end().to_owned()
+        self.git(owner, name, &["log", "-1", "--format=%B", sha])
+            .trim_end()
+            .to_owned()
     }
 
     /// Runs git in the bare repository; its standard output.
@@ -174,20 +206,33 @@ impl Handle {
         let mut command = store::git(&dir);
         command.arg("--git-dir").arg(&dir).args(args);
         let (good, out, errors) = store::feed(&mut command, b"").expect("git runs");
-        assert!(good, "git {args:?} in {owner}/{name}: {}", String::from_utf8_lossy(&errors));
+        assert!(
+            good,
+            "git {args:?} in {owner}/{name}: {}",
+            String::from_utf8_lossy(&errors)
+        );
         String::from_utf8_lossy(&out).into_owned()
     }
 
     /// A repository made by someone else; with no files an empty one.
     pub fn make_repo(&self, owner: &str, name: &str, files: &[(&str, &[u8])], message: &str) {
-        assert!(self.add_repo(owner, name, |_| {}), "{owner}/{name} is there already");
+        assert!(
+            self.add_repo(owner, name, |_| {}),
+            "{owner}/{name} is there already"
+        );
         if !files.is_empty() {
             self.push_foreign(owner, name, files, message);
         }
     }
 
     /// A commit by someone else on the tip of `main`; its sha.
-    pub fn push_foreign(&self, owner: &str, name: &str, files: &[(&str, &[u8])], message: &str) -> String {
+    pub fn push_foreign(
+        &self,
+        owner: &str,
+        name: &str,
+        files: &[(&str, &[u8])],
+        message: &str,
+    ) -> String {
         let sha = store::commit(&self.repo_dir(owner, name), files, message);
         self.pushed(owner, name);
         sha
@@ -202,7 +247,12 @@ impl Handle {
     pub fn enable_pages_on(&self, owner: &str, name: &str, branch: &str) {
         let (pace, id) = (self.settings(|settings| Pace::of(settings)), self.next_id());
         self.with_repo(owner, name, |repo| {
-            let site = Site { workflow: false, branch: branch.to_owned(), path: "/".to_owned(), builds: Vec::new() };
+            let site = Site {
+                workflow: false,
+                branch: branch.to_owned(),
+                path: "/".to_owned(),
+                builds: Vec::new(),
+            };
             repo.site = Some(site);
             pages::build(repo, id, &pace, true);
         });
@@ -225,9 +275,24 @@ impl Handle {
     }
 
     /// The same with a status and headers of one's own.
-    pub fn tls_answer(&self, path: &str, status: u16, headers: &[(&str, &str)], bytes: Vec<u8>) -> String {
-        let start = http::Answer { body: bytes, ..http::Answer::empty(status) };
-        tls::serve(self, path, headers.iter().fold(start, |answer, (name, value)| answer.with(name, *value)))
+    pub fn tls_answer(
+        &self,
+        path: &str,
+        status: u16,
+        headers: &[(&str, &str)],
+        bytes: Vec<u8>,
+    ) -> String {
+        let start = http::Answer {
+            body: bytes,
+            ..http::Answer::empty(status)
+        };
+        tls::serve(
+            self,
+            path,
+            headers
+                .iter()
+                .fold(start, |answer, (name, value)| answer.with(name, *value)),
+        )
     }
 
     /// The authority (PEM) to trust for `tls_file`.

@@ -31,7 +31,12 @@ pub struct Answer {
 
 impl Answer {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
-        Answer { status, headers: vec![("Content-Type".to_owned(), content_type.to_owned())], body: body.into(), parts: None }
+        Answer {
+            status,
+            headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
+            body: body.into(),
+            parts: None,
+        }
     }
 
     pub fn json(status: u16, body: &Value) -> Answer {
@@ -43,7 +48,12 @@ impl Answer {
     }
 
     pub fn empty(status: u16) -> Answer {
-        Answer { status, headers: Vec::new(), body: Vec::new(), parts: None }
+        Answer {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            parts: None,
+        }
     }
 
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Answer {
@@ -65,11 +75,20 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Option<Incoming>> {
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
     let version = words.next().unwrap_or_default().to_owned();
-    let headers: Vec<(String, String)> =
-        lines.filter_map(|line| line.split_once(':')).map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect();
-    let header = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value.as_str());
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    let header = |name: &str| {
+        headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value.as_str())
+    };
     let close = version == "HTTP/1.0" || header("connection").eq_ignore_ascii_case("close");
-    let chunked = header("transfer-encoding").to_ascii_lowercase().contains("chunked");
+    let chunked = header("transfer-encoding")
+        .to_ascii_lowercase()
+        .contains("chunked");
     let length: usize = header("content-length").parse().unwrap_or(0);
     let mut body = Vec::new();
     if chunked || length > 0 {
@@ -91,7 +110,13 @@ pub fn read(stream: &mut TcpStream) -> io::Result<Option<Incoming>> {
             return Ok(None);
         }
     }
-    Ok(Some(Incoming { method, target, headers, body, close }))
+    Ok(Some(Incoming {
+        method,
+        target,
+        headers,
+        body,
+        close,
+    }))
 }
 
 /// Takes the byte that `read` left.
@@ -125,7 +150,8 @@ fn read_chunks(stream: &mut TcpStream, body: &mut Vec<u8>) -> io::Result<()> {
     loop {
         let line = read_line(stream)?;
         let digits = line.split(';').next().unwrap_or_default().trim().to_owned();
-        let size = usize::from_str_radix(&digits, 16).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "chunk size"))?;
+        let size = usize::from_str_radix(&digits, 16)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "chunk size"))?;
         if body.len() + size > BODY_LIMIT {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "body too large"));
         }
@@ -157,7 +183,13 @@ pub enum Extent {
     Half,
 }
 
-pub fn write(out: &mut impl Write, answer: &Answer, head_only: bool, close: bool, extent: Extent) -> io::Result<()> {
+pub fn write(
+    out: &mut impl Write,
+    answer: &Answer,
+    head_only: bool,
+    close: bool,
+    extent: Extent,
+) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
     for (name, value) in &answer.headers {
         head.extend([name, ": ", value, "\r\n"]);
@@ -168,12 +200,20 @@ pub fn write(out: &mut impl Write, answer: &Answer, head_only: bool, close: bool
         None if answer.status == 204 || answer.status == 304 => {}
         None => head.extend(["Content-Length: ", &answer.body.len().to_string(), "\r\n"]),
     }
-    head.push_str(if close { "Connection: close\r\n\r\n" } else { "\r\n" });
+    head.push_str(if close {
+        "Connection: close\r\n\r\n"
+    } else {
+        "\r\n"
+    });
     let half = extent == Extent::Half;
     let Some(parts) = &answer.parts else {
         let mut bytes = head.into_bytes();
         if !bodiless {
-            let end = if half { answer.body.len() / 2 } else { answer.body.len() };
+            let end = if half {
+                answer.body.len() / 2
+            } else {
+                answer.body.len()
+            };
             bytes.extend_from_slice(&answer.body[..end]);
         }
         out.write_all(&bytes)?;
@@ -235,7 +275,10 @@ pub fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let escape = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let escape = text
+            .get(at + 1..at + 3)
+            .filter(|_| bytes[at] == b'%')
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         out.push(escape.unwrap_or(bytes[at]));
         at += if escape.is_some() { 3 } else { 1 };
     }

@@ -34,11 +34,21 @@ pub fn handle(world: &Handle, request: &Entry) -> Answer {
     if let Some(key) = world.settings(|settings| settings.llm_key.clone()) {
         match request.header("authorization") {
             None => {
-                return problem(401, "invalid_request_error", None, "You didn't provide an API key.");
+                return problem(
+                    401,
+                    "invalid_request_error",
+                    None,
+                    "You didn't provide an API key.",
+                );
             }
             Some(given) if given != format!("Bearer {key}") => {
                 let message = "Incorrect API key provided.";
-                return problem(401, "invalid_request_error", Some("invalid_api_key"), message);
+                return problem(
+                    401,
+                    "invalid_request_error",
+                    Some("invalid_api_key"),
+                    message,
+                );
             }
             Some(_) => {}
         }
@@ -70,23 +80,40 @@ fn chat(world: &Handle, request: &Entry) -> Answer {
             return problem(400, "invalid_request_error", None, &message);
         }
     };
-    let refused = world.settings(|settings| settings.llm_refuses.iter().find(|name| body.get(name.as_str()).is_some()).cloned());
+    let refused = world.settings(|settings| {
+        settings
+            .llm_refuses
+            .iter()
+            .find(|name| body.get(name.as_str()).is_some())
+            .cloned()
+    });
     if let Some(name) = refused {
         return Answer::json(400, &unsupported(&name));
     }
     let nth = world.next_llm();
     let (scripted, handler) = world.settings(|settings| {
-        let scripted = if settings.llm.is_empty() { None } else { Some(settings.llm.remove(0)) };
+        let scripted = if settings.llm.is_empty() {
+            None
+        } else {
+            Some(settings.llm.remove(0))
+        };
         (scripted, settings.llm_handler.clone())
     });
     // The handler may look at the world, so it is called with nothing locked.
     let Some(answer) = scripted.or_else(|| handler.map(|handler| handler(&body, nth))) else {
         world.odd(request, "the script holds no further answer");
-        return problem(500, "server_error", None, "The script holds no further answer.");
+        return problem(
+            500,
+            "server_error",
+            None,
+            "The script holds no further answer.",
+        );
     };
     world.pause(answer.delay);
     let start = render(&answer, &body, nth);
-    answer.headers.iter().fold(start, |shown, (name, value)| shown.with(name, value.clone()))
+    answer.headers.iter().fold(start, |shown, (name, value)| {
+        shown.with(name, value.clone())
+    })
 }
 
 fn check(request: &Entry) -> Result<Value, String> {
@@ -94,7 +121,8 @@ fn check(request: &Entry) -> Result<Value, String> {
     if !sort.starts_with("application/json") {
         return Err(format!("Content-Type is {sort:?}"));
     }
-    let body: Value = serde_json::from_slice(&request.body).map_err(|error| format!("We could not parse the JSON body: {error}"))?;
+    let body: Value = serde_json::from_slice(&request.body)
+        .map_err(|error| format!("We could not parse the JSON body: {error}"))?;
     let map = body.as_object().ok_or("the body is not an object")?;
     if let Some(key) = map.keys().find(|key| !PARAMETERS.contains(&key.as_str())) {
         return Err(format!("Unrecognized request argument supplied: {key}"));
@@ -109,12 +137,16 @@ fn check(request: &Entry) -> Result<Value, String> {
             return Err(format!("role {role:?} is not known"));
         }
         let parts = message["content"].as_array();
-        if !message["content"].is_string() && !parts.is_some_and(|parts| parts.iter().all(part_is_fine)) {
+        if !message["content"].is_string()
+            && !parts.is_some_and(|parts| parts.iter().all(part_is_fine))
+        {
             return Err("content is neither text nor a list of parts".to_owned());
         }
     }
     if body.get("stream_options").is_some() && body["stream"] != true {
-        return Err("The 'stream_options' parameter is only allowed when 'stream' is enabled.".to_owned());
+        return Err(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.".to_owned(),
+        );
     }
     Ok(body)
 }

@@ -34,7 +34,10 @@ pub struct Entry {
 impl Entry {
     /// The first header of that name, in whatever case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON; `Null` where it is none.
@@ -75,17 +78,30 @@ pub struct Match {
 impl Match {
     /// Every request to one service.
     pub fn service(service: Service) -> Match {
-        Match { service, method: None, path_contains: None, query_contains: None, body_contains: None, shape: None }
+        Match {
+            service,
+            method: None,
+            path_contains: None,
+            query_contains: None,
+            body_contains: None,
+            shape: None,
+        }
     }
 
     pub fn api(method: &'static str, path_contains: &str) -> Match {
-        Match::service(Service::Api).method(method).path(path_contains)
+        Match::service(Service::Api)
+            .method(method)
+            .path(path_contains)
     }
 
     /// `git-receive-pack` and the like, in path or query: both requests of a push.
     pub fn git(what: &str) -> Match {
         if what.starts_with("git-") {
-            return Match { query_contains: None, ..Match::service(Service::Git) }.path_or_query(what);
+            return Match {
+                query_contains: None,
+                ..Match::service(Service::Git)
+            }
+            .path_or_query(what);
         }
         Match::service(Service::Git).path(what)
     }
@@ -100,24 +116,30 @@ impl Match {
 
     /// `GET /user`
     pub fn user() -> Match {
-        Match::service(Service::Api).method("GET").shape(|path| path == "/user")
+        Match::service(Service::Api)
+            .method("GET")
+            .shape(|path| path == "/user")
     }
 
     /// `POST /user/repos`, `POST /orgs/X/repos`
     pub fn create() -> Match {
-        Match::service(Service::Api)
-            .method("POST")
-            .shape(|path| path == "/user/repos" || (path.starts_with("/orgs/") && path.ends_with("/repos")))
+        Match::service(Service::Api).method("POST").shape(|path| {
+            path == "/user/repos" || (path.starts_with("/orgs/") && path.ends_with("/repos"))
+        })
     }
 
     /// `GET /repos/o/r`
     pub fn repo() -> Match {
-        Match::service(Service::Api).method("GET").shape(|path| path.starts_with("/repos/") && path.matches('/').count() == 3)
+        Match::service(Service::Api)
+            .method("GET")
+            .shape(|path| path.starts_with("/repos/") && path.matches('/').count() == 3)
     }
 
     /// `GET …/info/refs` of a push or a fetch
     pub fn refs() -> Match {
-        Match::service(Service::Git).method("GET").path("/info/refs")
+        Match::service(Service::Git)
+            .method("GET")
+            .path("/info/refs")
     }
 
     pub fn refs_for_push() -> Match {
@@ -130,42 +152,58 @@ impl Match {
 
     /// `POST …/git-receive-pack`
     pub fn push() -> Match {
-        Match::service(Service::Git).method("POST").path("/git-receive-pack")
+        Match::service(Service::Git)
+            .method("POST")
+            .path("/git-receive-pack")
     }
 
     /// `POST …/git-upload-pack`
     pub fn fetch() -> Match {
-        Match::service(Service::Git).method("POST").path("/git-upload-pack")
+        Match::service(Service::Git)
+            .method("POST")
+            .path("/git-upload-pack")
     }
 
     /// `POST …/pages`
     pub fn pages_enable() -> Match {
-        Match::service(Service::Api).method("POST").shape(|path| path.ends_with("/pages"))
+        Match::service(Service::Api)
+            .method("POST")
+            .shape(|path| path.ends_with("/pages"))
     }
 
     /// `GET …/pages`
     pub fn pages_get() -> Match {
-        Match::service(Service::Api).method("GET").shape(|path| path.ends_with("/pages"))
+        Match::service(Service::Api)
+            .method("GET")
+            .shape(|path| path.ends_with("/pages"))
     }
 
     /// `PUT …/pages`
     pub fn pages_update() -> Match {
-        Match::service(Service::Api).method("PUT").shape(|path| path.ends_with("/pages"))
+        Match::service(Service::Api)
+            .method("PUT")
+            .shape(|path| path.ends_with("/pages"))
     }
 
     /// `POST …/pages/builds`
     pub fn build_request() -> Match {
-        Match::service(Service::Api).method("POST").shape(|path| path.ends_with("/pages/builds"))
+        Match::service(Service::Api)
+            .method("POST")
+            .shape(|path| path.ends_with("/pages/builds"))
     }
 
     /// `GET …/pages/builds/latest`
     pub fn build_status() -> Match {
-        Match::service(Service::Api).method("GET").path("/pages/builds/latest")
+        Match::service(Service::Api)
+            .method("GET")
+            .path("/pages/builds/latest")
     }
 
     /// `GET …/deployments` and their statuses
     pub fn deployments() -> Match {
-        Match::service(Service::Api).method("GET").path("/deployments")
+        Match::service(Service::Api)
+            .method("GET")
+            .path("/deployments")
     }
 
     pub fn page() -> Match {
@@ -214,12 +252,21 @@ impl Match {
     pub fn hits(&self, entry: &Entry) -> bool {
         self.service == entry.service
             && self.method.is_none_or(|method| method == entry.method)
-            && self.path_contains.as_deref().is_none_or(|part| match part.strip_prefix('?') {
-                Some(part) => entry.path.contains(part) || entry.query.contains(part),
-                None => entry.path.contains(part),
-            })
-            && self.query_contains.as_deref().is_none_or(|part| entry.query.contains(part))
-            && self.body_contains.as_deref().is_none_or(|part| String::from_utf8_lossy(&entry.body).contains(part))
+            && self
+                .path_contains
+                .as_deref()
+                .is_none_or(|part| match part.strip_prefix('?') {
+                    Some(part) => entry.path.contains(part) || entry.query.contains(part),
+                    None => entry.path.contains(part),
+                })
+            && self
+                .query_contains
+                .as_deref()
+                .is_none_or(|part| entry.query.contains(part))
+            && self
+                .body_contains
+                .as_deref()
+                .is_none_or(|part| String::from_utf8_lossy(&entry.body).contains(part))
             && self.shape.is_none_or(|shape| shape(&entry.path))
     }
 }

@@ -96,7 +96,9 @@ pub struct World {
 
 /// A panic in one thread has its own report; the others go on.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Letters and digits nobody can foresee.
@@ -116,18 +118,30 @@ fn random(length: usize) -> String {
 
 impl World {
     pub fn start() -> World {
-        let dir = tempfile::Builder::new().prefix("world-").tempdir().expect("temp dir");
+        let dir = tempfile::Builder::new()
+            .prefix("world-")
+            .tempdir()
+            .expect("temp dir");
         let root = dir.path().canonicalize().expect("temp dir has a path");
-        let doors: Vec<(Service, TcpListener)> = [Service::Api, Service::Pages, Service::Eval, Service::Llm]
-            .into_iter()
-            .map(|service| (service, TcpListener::bind("127.0.0.1:0").expect("a port")))
+        let doors: Vec<(Service, TcpListener)> =
+            [Service::Api, Service::Pages, Service::Eval, Service::Llm]
+                .into_iter()
+                .map(|service| (service, TcpListener::bind("127.0.0.1:0").expect("a port")))
+                .collect();
+        let ports: Vec<u16> = doors
+            .iter()
+            .map(|(_, door)| door.local_addr().expect("an address").port())
             .collect();
-        let ports: Vec<u16> = doors.iter().map(|(_, door)| door.local_addr().expect("an address").port()).collect();
         // Put together here, so that no scanner takes this file for a leak.
         let token = ["gh", "p_"].concat() + &random(36);
         let fine_token = ["github", "_pat_"].concat() + &random(22) + "_" + &random(59);
         let handle = Handle(Arc::new(Inner {
-            ports: Ports { api: ports[0], pages: ports[1], eval: ports[2], llm: ports[3] },
+            ports: Ports {
+                api: ports[0],
+                pages: ports[1],
+                eval: ports[2],
+                llm: ports[3],
+            },
             root,
             login: "octo-dev".to_owned(),
             user_id: 583_231,
@@ -154,10 +168,17 @@ impl World {
             .map(|(service, door)| {
                 let port = door.local_addr().expect("an address").port();
                 let handle = handle.clone();
-                (port, thread::spawn(move || server::listen(&handle, service, &door)))
+                (
+                    port,
+                    thread::spawn(move || server::listen(&handle, service, &door)),
+                )
             })
             .collect();
-        World { handle, listeners, dir }
+        World {
+            handle,
+            listeners,
+            dir,
+        }
     }
 
     pub fn handle(&self) -> Handle {

@@ -48,7 +48,8 @@ impl Build {
     /// Builds have no thread of their own: whoever looks finds them done when their time has
     /// come.
     fn settle(&mut self, pace: &Pace) {
-        if self.finished.is_some() || self.polls < pace.polls || self.started.elapsed() < pace.build {
+        if self.finished.is_some() || self.polls < pace.polls || self.started.elapsed() < pace.build
+        {
             return;
         }
         let finished = self.last_poll.max(self.started + pace.build);
@@ -111,8 +112,14 @@ impl Site {
     pub fn live(&mut self, pace: &Pace) -> Option<String> {
         self.settle(pace);
         let now = Instant::now();
-        let served = |build: &&Build| build.error.is_none() && build.live_from.is_some_and(|from| from <= now);
-        self.builds.iter().rev().find(served).map(|build| build.sha.clone())
+        let served = |build: &&Build| {
+            build.error.is_none() && build.live_from.is_some_and(|from| from <= now)
+        };
+        self.builds
+            .iter()
+            .rev()
+            .find(served)
+            .map(|build| build.sha.clone())
     }
 }
 
@@ -143,18 +150,29 @@ pub fn handle(world: &Handle, request: &Entry) -> Answer {
     if answer.status == 404 {
         world.cache_404(url);
     }
-    answer.with("Cache-Control", "max-age=600").with("Access-Control-Allow-Origin", "*").with("Server", "GitHub.com")
+    answer
+        .with("Cache-Control", "max-age=600")
+        .with("Access-Control-Allow-Origin", "*")
+        .with("Server", "GitHub.com")
 }
 
 fn serve(world: &Handle, request: &Entry) -> Answer {
     let path = decode(&request.path);
     let mut words = path.trim_start_matches('/').splitn(3, '/');
-    let (owner, name, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default(), words.next());
+    let (owner, name, rest) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+        words.next(),
+    );
     let pace = world.settings(|settings| Pace::of(settings));
     let found = world.with_repo(owner, name, |repo| {
         let dir = repo.dir.clone();
         let site = repo.site.as_mut()?;
-        Some((dir, site.live(&pace)?, site.path.trim_matches('/').to_owned()))
+        Some((
+            dir,
+            site.live(&pace)?,
+            site.path.trim_matches('/').to_owned(),
+        ))
     });
     let Some((dir, sha, root)) = found.flatten() else {
         return not_found(b"");
@@ -163,10 +181,16 @@ fn serve(world: &Handle, request: &Entry) -> Answer {
         return moved(&format!("{}/", request.path));
     };
     let get = |path: &str| {
-        let inside = if root.is_empty() { path.to_owned() } else { format!("{root}/{path}") };
+        let inside = if root.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{root}/{path}")
+        };
         store::ask(&dir, &["cat-file", "blob", &format!("{sha}:{inside}")])
     };
-    let hidden = rest.split('/').any(|part| part.starts_with(['.', '_', '~']));
+    let hidden = rest
+        .split('/')
+        .any(|part| part.starts_with(['.', '_', '~']));
     // Jekyll leaves such files out; `.nojekyll` turns Jekyll off.
     if hidden && get(".nojekyll").is_none() {
         return not_found(&get("404.html").unwrap_or_default());
@@ -190,17 +214,32 @@ fn serve(world: &Handle, request: &Entry) -> Answer {
 }
 
 fn moved(to: &str) -> Answer {
-    Answer::new(301, "text/html", "<html><head><title>301 Moved Permanently</title></head></html>").with("Location", to)
+    Answer::new(
+        301,
+        "text/html",
+        "<html><head><title>301 Moved Permanently</title></head></html>",
+    )
+    .with("Location", to)
 }
 
 fn not_found(page: &[u8]) -> Answer {
-    const USUAL: &[u8] = b"<!DOCTYPE html>\n<html><head><title>Site not found &middot; GitHub Pages</title></head>\
+    const USUAL: &[u8] =
+        b"<!DOCTYPE html>\n<html><head><title>Site not found &middot; GitHub Pages</title></head>\
         <body><h1>404</h1><p><strong>File not found</strong></p></body></html>";
-    Answer::new(404, "text/html; charset=utf-8", if page.is_empty() { USUAL } else { page })
+    Answer::new(
+        404,
+        "text/html; charset=utf-8",
+        if page.is_empty() { USUAL } else { page },
+    )
 }
 
 fn file(path: &str, bytes: Vec<u8>, request: &Entry) -> Answer {
-    let mark = format!("\"{:x}-{}\"", bytes.iter().fold(5381_u64, |sum, byte| sum.wrapping_mul(33) ^ u64::from(*byte)), bytes.len());
+    let mark = format!(
+        "\"{:x}-{}\"",
+        bytes.iter().fold(5381_u64, |sum, byte| sum.wrapping_mul(33)
+            ^ u64::from(*byte)),
+        bytes.len()
+    );
     if request.header("if-none-match") == Some(mark.as_str()) {
         return Answer::empty(304).with("ETag", mark);
     }
@@ -208,7 +247,12 @@ fn file(path: &str, bytes: Vec<u8>, request: &Entry) -> Answer {
 }
 
 pub fn sort_of(path: &str) -> &'static str {
-    let ending = path.rsplit('/').next().unwrap_or(path).rsplit_once('.').map_or("", |(_, ending)| ending);
+    let ending = path
+        .rsplit('/')
+        .next()
+        .unwrap_or(path)
+        .rsplit_once('.')
+        .map_or("", |(_, ending)| ending);
     match ending.to_ascii_lowercase().as_str() {
         "html" | "htm" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",

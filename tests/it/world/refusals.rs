@@ -44,16 +44,29 @@ pub fn hooks(world: &Handle) -> String {
 
 pub fn refused(request: &Entry, note: &str) -> Answer {
     if let Some(path) = note.strip_prefix("workflow ") {
-        let reason = format!("refusing to allow a Personal Access Token to create or update workflow `{path}` without `workflow` scope");
+        let reason = format!(
+            "refusing to allow a Personal Access Token to create or update workflow `{path}` without `workflow` scope"
+        );
         return decline(request, "", &reason);
     }
     let text = "error: GH007: Your push would publish a private email address.\n\
                 You can make your email public or disable this protection by visiting:\n\
                 https://github.com/settings/emails\n";
-    decline(request, text, "push declined due to email privacy restrictions")
+    decline(
+        request,
+        text,
+        "push declined due to email privacy restrictions",
+    )
 }
 
-pub fn secret_text(world: &Handle, owner: &str, name: &str, request: &Entry, path: &str, line: u32) -> String {
+pub fn secret_text(
+    world: &Handle,
+    owner: &str,
+    name: &str,
+    request: &Entry,
+    path: &str,
+    line: u32,
+) -> String {
     let (_, commit, branch, _) = command_of(request);
     let rule = "\u{2014}".repeat(41);
     let tail = "\u{2014}".repeat(24);
@@ -71,9 +84,17 @@ pub fn secret_text(world: &Handle, owner: &str, name: &str, request: &Entry, pat
 
 /// Old and new sha, reference and capabilities of the first command of a push.
 fn command_of(request: &Entry) -> (String, String, String, String) {
-    let plain = if request.body.starts_with(&[0x1f, 0x8b]) { &[][..] } else { &request.body };
-    let length = plain.get(..4).and_then(|four| usize::from_str_radix(std::str::from_utf8(four).ok()?, 16).ok());
-    let line = length.and_then(|length| plain.get(4..length)).unwrap_or_default();
+    let plain = if request.body.starts_with(&[0x1f, 0x8b]) {
+        &[][..]
+    } else {
+        &request.body
+    };
+    let length = plain
+        .get(..4)
+        .and_then(|four| usize::from_str_radix(std::str::from_utf8(four).ok()?, 16).ok());
+    let line = length
+        .and_then(|length| plain.get(4..length))
+        .unwrap_or_default();
     let text = String::from_utf8_lossy(line).into_owned();
     let (command, able) = text.split_once('\0').unwrap_or((&text, ""));
     let mut words = command.trim().split(' ').map(str::to_owned);
@@ -85,7 +106,11 @@ fn command_of(request: &Entry) -> (String, String, String, String) {
 /// way to give a reason of one's own.
 pub fn decline(request: &Entry, text: &str, reason: &str) -> Answer {
     let (_, _, branch, able) = command_of(request);
-    let branch = if branch.is_empty() { "refs/heads/main".to_owned() } else { branch };
+    let branch = if branch.is_empty() {
+        "refs/heads/main".to_owned()
+    } else {
+        branch
+    };
     let mut report = packet(b"unpack ok\n");
     report.extend(packet(format!("ng {branch} {reason}\n").as_bytes()));
     report.extend_from_slice(b"0000");
@@ -100,7 +125,8 @@ pub fn decline(request: &Entry, text: &str, reason: &str) -> Answer {
     } else {
         report
     };
-    Answer::new(200, "application/x-git-receive-pack-result", body).with("Cache-Control", "no-cache")
+    Answer::new(200, "application/x-git-receive-pack-result", body)
+        .with("Cache-Control", "no-cache")
 }
 
 fn packet(bytes: &[u8]) -> Vec<u8> {

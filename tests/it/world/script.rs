@@ -13,7 +13,11 @@ pub type LlmHandler = Arc<dyn Fn(&Value, usize) -> LlmAnswer + Send + Sync>;
 #[derive(Clone, Debug)]
 pub enum LlmBody {
     /// A reply of the model, as stream or as a whole, whichever was asked for.
-    Text { content: String, finish: String, refusal: Option<String> },
+    Text {
+        content: String,
+        finish: String,
+        refusal: Option<String>,
+    },
     /// This document, whatever was asked for.
     Json(Value),
     /// These `data:` payloads, as they are; `[DONE]` is not added.
@@ -35,26 +39,61 @@ pub struct LlmAnswer {
 
 impl LlmAnswer {
     fn of(status: u16, body: LlmBody) -> LlmAnswer {
-        LlmAnswer { status, headers: Vec::new(), body, delay: Duration::ZERO, pause: Duration::ZERO }
+        LlmAnswer {
+            status,
+            headers: Vec::new(),
+            body,
+            delay: Duration::ZERO,
+            pause: Duration::ZERO,
+        }
     }
 
     pub fn text(content: &str) -> LlmAnswer {
-        LlmAnswer::of(200, LlmBody::Text { content: content.to_owned(), finish: "stop".to_owned(), refusal: None })
+        LlmAnswer::of(
+            200,
+            LlmBody::Text {
+                content: content.to_owned(),
+                finish: "stop".to_owned(),
+                refusal: None,
+            },
+        )
     }
 
     /// A reply that ended for another reason, such as `length` or `content_filter`.
     pub fn finished(content: &str, finish: &str) -> LlmAnswer {
-        LlmAnswer::of(200, LlmBody::Text { content: content.to_owned(), finish: finish.to_owned(), refusal: None })
+        LlmAnswer::of(
+            200,
+            LlmBody::Text {
+                content: content.to_owned(),
+                finish: finish.to_owned(),
+                refusal: None,
+            },
+        )
     }
 
     /// The model declines.
     pub fn refusal(text: &str) -> LlmAnswer {
-        LlmAnswer::of(200, LlmBody::Text { content: String::new(), finish: "stop".to_owned(), refusal: Some(text.to_owned()) })
+        LlmAnswer::of(
+            200,
+            LlmBody::Text {
+                content: String::new(),
+                finish: "stop".to_owned(),
+                refusal: Some(text.to_owned()),
+            },
+        )
     }
 
     /// An error with the given `code`; its `type` is what `OpenAI` sends with it.
     pub fn error(status: u16, code: &str, message: &str) -> LlmAnswer {
-        LlmAnswer::of(status, LlmBody::Json(problem_body(sort_of(status, code), None, Some(code), message)))
+        LlmAnswer::of(
+            status,
+            LlmBody::Json(problem_body(
+                sort_of(status, code),
+                None,
+                Some(code),
+                message,
+            )),
+        )
     }
 
     /// 400: this parameter is not known here.
@@ -67,7 +106,10 @@ impl LlmAnswer {
     }
 
     pub fn sse(payloads: &[&str]) -> LlmAnswer {
-        LlmAnswer::of(200, LlmBody::Sse(payloads.iter().map(|&payload| payload.to_owned()).collect()))
+        LlmAnswer::of(
+            200,
+            LlmBody::Sse(payloads.iter().map(|&payload| payload.to_owned()).collect()),
+        )
     }
 
     pub fn raw(status: u16, content_type: &str, body: &[u8]) -> LlmAnswer {
@@ -108,8 +150,14 @@ pub fn unsupported(name: &str) -> Value {
         "max_tokens" => " Use 'max_completion_tokens' instead.",
         _ => "",
     };
-    let message = format!("Unsupported parameter: '{name}' is not supported with this model.{instead}");
-    problem_body("invalid_request_error", Some(name), Some("unsupported_parameter"), &message)
+    let message =
+        format!("Unsupported parameter: '{name}' is not supported with this model.{instead}");
+    problem_body(
+        "invalid_request_error",
+        Some(name),
+        Some("unsupported_parameter"),
+        &message,
+    )
 }
 
 /// An error answer in the usual shape.
@@ -122,13 +170,21 @@ pub fn render(answer: &LlmAnswer, request: &Value, nth: usize) -> Answer {
         LlmBody::Json(body) => Answer::json(answer.status, body),
         LlmBody::Raw(sort, bytes) => Answer::new(answer.status, sort, bytes.clone()),
         LlmBody::Sse(payloads) => stream(answer, payloads),
-        LlmBody::Text { content, finish, refusal } => {
+        LlmBody::Text {
+            content,
+            finish,
+            refusal,
+        } => {
             let usage = usage(request, content);
             if request["stream"] == true {
                 let payloads = payloads(request, nth, content, finish, refusal.as_deref(), &usage);
                 return stream(answer, &payloads);
             }
-            let content = if refusal.is_some() { Value::Null } else { json!(content) };
+            let content = if refusal.is_some() {
+                Value::Null
+            } else {
+                json!(content)
+            };
             Answer::json(
                 answer.status,
                 &json!({
@@ -151,13 +207,23 @@ pub fn render(answer: &LlmAnswer, request: &Value, nth: usize) -> Answer {
 }
 
 fn stream(answer: &LlmAnswer, payloads: &[String]) -> Answer {
-    let mut shown = Answer::new(answer.status, "text/event-stream; charset=utf-8", "").with("Cache-Control", "no-cache");
-    let events = payloads.iter().map(|payload| (answer.pause, format!("data: {payload}\n\n").into_bytes()));
+    let mut shown = Answer::new(answer.status, "text/event-stream; charset=utf-8", "")
+        .with("Cache-Control", "no-cache");
+    let events = payloads
+        .iter()
+        .map(|payload| (answer.pause, format!("data: {payload}\n\n").into_bytes()));
     shown.parts = Some(events.collect());
     shown
 }
 
-fn payloads(request: &Value, nth: usize, content: &str, finish: &str, refusal: Option<&str>, usage: &Value) -> Vec<String> {
+fn payloads(
+    request: &Value,
+    nth: usize,
+    content: &str,
+    finish: &str,
+    refusal: Option<&str>,
+    usage: &Value,
+) -> Vec<String> {
     let with_usage = request["stream_options"]["include_usage"] == true;
     let event = |choices: Value, usage: Value| {
         let mut event = json!({
@@ -173,15 +239,24 @@ fn payloads(request: &Value, nth: usize, content: &str, finish: &str, refusal: O
         event.to_string()
     };
     let delta = |delta: Value, finish: Value| {
-        let choice = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
+        let choice =
+            json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
         event(choice, Value::Null)
     };
-    let key = if refusal.is_some() { "refusal" } else { "content" };
+    let key = if refusal.is_some() {
+        "refusal"
+    } else {
+        "content"
+    };
     let mut list = vec![delta(json!({"role": "assistant", key: ""}), Value::Null)];
     let letters: Vec<char> = refusal.unwrap_or(content).chars().collect();
     // Many small parts for a short reply, not thousands for a long one.
     let step = (letters.len() / 200).max(12);
-    list.extend(letters.chunks(step).map(|part| delta(json!({key: part.iter().collect::<String>()}), Value::Null)));
+    list.extend(
+        letters
+            .chunks(step)
+            .map(|part| delta(json!({key: part.iter().collect::<String>()}), Value::Null)),
+    );
     list.push(delta(json!({}), json!(finish)));
     if with_usage {
         list.push(event(json!([]), usage.clone()));

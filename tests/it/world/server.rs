@@ -80,7 +80,10 @@ fn exchange(world: &Handle, service: Service, incoming: Incoming, stream: &mut T
     if http::finish(stream).is_err() {
         return false;
     }
-    let answer = if let Some(answer) = kind.as_ref().and_then(|kind| faults::canned(kind, entry.service)) {
+    let answer = if let Some(answer) = kind
+        .as_ref()
+        .and_then(|kind| faults::canned(kind, entry.service))
+    {
         answer
     } else {
         world.pause(world.settings(|settings| settings.latency));
@@ -94,7 +97,11 @@ fn exchange(world: &Handle, service: Service, incoming: Incoming, stream: &mut T
     }
     // Noted before it is written, so that whoever has the answer finds it in the record.
     world.answered(&entry, answer.status);
-    let extent = if matches!(kind, Some(Kind::CutOff)) { Extent::Half } else { Extent::Whole };
+    let extent = if matches!(kind, Some(Kind::CutOff)) {
+        Extent::Half
+    } else {
+        Extent::Whole
+    };
     let written = http::write(stream, &answer, entry.method == "HEAD", close, extent);
     if extent == Extent::Half || close || written.is_err() {
         let _ = stream.shutdown(Shutdown::Both);
@@ -104,9 +111,18 @@ fn exchange(world: &Handle, service: Service, incoming: Incoming, stream: &mut T
 }
 
 pub fn record(world: &Handle, service: Service, incoming: Incoming) -> Entry {
-    let (path, query) = incoming.target.split_once('?').unwrap_or((&incoming.target, ""));
-    let is_git = ["/info/refs", "/git-upload-pack", "/git-receive-pack"].iter().any(|end| path.ends_with(end));
-    let service = if service == Service::Api && is_git { Service::Git } else { service };
+    let (path, query) = incoming
+        .target
+        .split_once('?')
+        .unwrap_or((&incoming.target, ""));
+    let is_git = ["/info/refs", "/git-upload-pack", "/git-receive-pack"]
+        .iter()
+        .any(|end| path.ends_with(end));
+    let service = if service == Service::Api && is_git {
+        Service::Git
+    } else {
+        service
+    };
     let mut journal = lock(&world.0.journal);
     let entry = Entry {
         n: journal.len(),
@@ -145,7 +161,12 @@ fn dispatch(world: &Handle, entry: &Entry) -> Answer {
 /// No secret goes where it is not for, and none into a URL or a body.
 pub fn check_secrets(world: &Handle, entry: &Entry) {
     let forge = matches!(entry.service, Service::Api | Service::Git);
-    let mut open = format!("{}?{}\n{}", entry.path, entry.query, String::from_utf8_lossy(&entry.body));
+    let mut open = format!(
+        "{}?{}\n{}",
+        entry.path,
+        entry.query,
+        String::from_utf8_lossy(&entry.body)
+    );
     for (name, value) in &entry.headers {
         // Where the header is for secrets, it is judged by whose they are, below.
         if !name.eq_ignore_ascii_case("authorization") {
@@ -159,10 +180,16 @@ pub fn check_secrets(world: &Handle, entry: &Entry) {
             world.odd(entry, "the GitHub token stands in the open");
         }
         if !forge && (sent.contains(token.as_str()) || sent.contains(&basic)) {
-            world.odd(entry, "the GitHub token was sent to a service it is not for");
+            world.odd(
+                entry,
+                "the GitHub token was sent to a service it is not for",
+            );
         }
     }
-    if let Some(key) = world.settings(|settings| settings.llm_key.clone()).filter(|key| !key.is_empty()) {
+    if let Some(key) = world
+        .settings(|settings| settings.llm_key.clone())
+        .filter(|key| !key.is_empty())
+    {
         if open.contains(&key) {
             world.odd(entry, "the LLM key stands in the open");
         }
@@ -171,7 +198,10 @@ pub fn check_secrets(world: &Handle, entry: &Entry) {
         }
     }
     let secrets = world.settings(|settings| settings.secrets.clone());
-    if secrets.iter().any(|secret| open.contains(secret) || sent.contains(secret)) {
+    if secrets
+        .iter()
+        .any(|secret| open.contains(secret) || sent.contains(secret))
+    {
         world.odd(entry, "a secret was sent");
     }
     if sent.is_empty() {

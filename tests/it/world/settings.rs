@@ -20,7 +20,10 @@ pub enum TokenKind {
     FineGrained { lacking: Vec<Lacking> },
 }
 
-#[allow(clippy::struct_excessive_bools, reason = "independent switches, not a state machine")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, not a state machine"
+)]
 pub struct Settings {
     /// Before each request is handled.
     pub latency: Duration,

@@ -34,7 +34,10 @@ impl Call<'_> {
     }
 
     /// The site, settled, taken out of the repository for the time of the work.
-    fn with_site(&self, work: impl FnOnce(&super::store::Repo, &mut Site) -> Result<Answer, Answer>) -> Result<Answer, Answer> {
+    fn with_site(
+        &self,
+        work: impl FnOnce(&super::store::Repo, &mut Site) -> Result<Answer, Answer>,
+    ) -> Result<Answer, Answer> {
         let pace = self.pace();
         self.with(|repo, _| {
             let Some(mut site) = repo.site.take() else {
@@ -54,11 +57,21 @@ fn show(call: &Call<'_>) -> Result<Answer, Answer> {
 
 fn enable(call: &Call<'_>) -> Result<Answer, Answer> {
     call.may_write()?;
-    let body = object(call.world, call.request, &[("build_type", "legacy|workflow"), ("source", "object")])?;
+    let body = object(
+        call.world,
+        call.request,
+        &[("build_type", "legacy|workflow"), ("source", "object")],
+    )?;
     if body.is_empty() {
-        return Err(invalid("Invalid request.\n\nNo subschema in \"anyOf\" matched.", &[]));
+        return Err(invalid(
+            "Invalid request.\n\nNo subschema in \"anyOf\" matched.",
+            &[],
+        ));
     }
-    let source = body.get("source").map(|source| read_source(call, source, false)).transpose()?;
+    let source = body
+        .get("source")
+        .map(|source| read_source(call, source, false))
+        .transpose()?;
     let forced = call.world.settings(|settings| settings.pages_workflow);
     let workflow = forced || body.get("build_type") == Some(&json!("workflow"));
     if source.is_none() && !workflow {
@@ -68,32 +81,52 @@ fn enable(call: &Call<'_>) -> Result<Answer, Answer> {
     let (pace, id) = (call.pace(), call.world.next_id());
     call.with(|repo, _| {
         if repo.private {
-            return Err(invalid("Your current plan does not support GitHub Pages for this repository.", &[]));
+            return Err(invalid(
+                "Your current plan does not support GitHub Pages for this repository.",
+                &[],
+            ));
         }
         if repo.site.is_some() {
             return Err(error(409, "GitHub Pages is already enabled."));
         }
         if repo.branch(&branch).is_none() {
-            let message = format!("The {branch} branch must exist before GitHub Pages can be built.");
+            let message =
+                format!("The {branch} branch must exist before GitHub Pages can be built.");
             return Err(invalid(&message, &[]));
         }
-        repo.site = Some(Site { workflow, branch, path, builds: Vec::new() });
+        repo.site = Some(Site {
+            workflow,
+            branch,
+            path,
+            builds: Vec::new(),
+        });
         pages::build(repo, id, &pace, true);
-        let shown = repo.site.as_ref().map(|site| bodies::page(call.world, repo, site));
+        let shown = repo
+            .site
+            .as_ref()
+            .map(|site| bodies::page(call.world, repo, site));
         Ok(Answer::json(201, &shown.unwrap_or_default()))
     })?
 }
 
-fn read_source(call: &Call<'_>, source: &Value, path_needed: bool) -> Result<(String, String), Answer> {
+fn read_source(
+    call: &Call<'_>,
+    source: &Value,
+    path_needed: bool,
+) -> Result<(String, String), Answer> {
     let wrong = |what: &str| {
         call.world.odd(call.request, what);
         invalid(&format!("Invalid request.\n\n{what}"), &[])
     };
-    let map = source.as_object().ok_or_else(|| wrong("source is not an object"))?;
+    let map = source
+        .as_object()
+        .ok_or_else(|| wrong("source is not an object"))?;
     if let Some(key) = map.keys().find(|key| *key != "branch" && *key != "path") {
         return Err(wrong(&format!("source.{key} is not in the description")));
     }
-    let branch = source["branch"].as_str().ok_or_else(|| wrong("source.branch is missing"))?;
+    let branch = source["branch"]
+        .as_str()
+        .ok_or_else(|| wrong("source.branch is missing"))?;
     match (source.get("path").map(Value::as_str), path_needed) {
         (None, false) => Ok((branch.to_owned(), "/".to_owned())),
         (Some(Some(path @ ("/" | "/docs"))), _) => Ok((branch.to_owned(), path.to_owned())),
@@ -111,7 +144,10 @@ fn update(call: &Call<'_>) -> Result<Answer, Answer> {
     ];
     let body = object(call.world, call.request, &fields)?;
     if body.is_empty() {
-        return Err(invalid("Invalid request.\n\nNo subschema in \"anyOf\" matched.", &[]));
+        return Err(invalid(
+            "Invalid request.\n\nNo subschema in \"anyOf\" matched.",
+            &[],
+        ));
     }
     let source = match body.get("source") {
         None => None,
@@ -125,7 +161,8 @@ fn update(call: &Call<'_>) -> Result<Answer, Answer> {
     call.with_site(|repo, site| {
         if let Some((branch, path)) = source {
             if repo.branch(&branch).is_none() {
-                let message = format!("The {branch} branch must exist before GitHub Pages can be built.");
+                let message =
+                    format!("The {branch} branch must exist before GitHub Pages can be built.");
                 return Err(invalid(&message, &[]));
             }
             // A changed source alone starts no build.
@@ -140,13 +177,19 @@ fn update(call: &Call<'_>) -> Result<Answer, Answer> {
 
 fn disable(call: &Call<'_>) -> Result<Answer, Answer> {
     call.may_write()?;
-    call.with(|repo, _| repo.site.take().map_or_else(not_found, |_| Answer::empty(204)))
+    call.with(|repo, _| {
+        repo.site
+            .take()
+            .map_or_else(not_found, |_| Answer::empty(204))
+    })
 }
 
 fn builds(call: &Call<'_>) -> Result<Answer, Answer> {
     call.with_site(|repo, site| {
         let rows = site.builds.iter().rev().filter(|_| !site.workflow);
-        let rows: Vec<Value> = rows.map(|build| bodies::build(call.world, repo, build)).collect();
+        let rows: Vec<Value> = rows
+            .map(|build| bodies::build(call.world, repo, build))
+            .collect();
         Ok(Answer::json(200, &json!(rows)))
     })
 }
@@ -158,10 +201,17 @@ fn request_build(call: &Call<'_>) -> Result<Answer, Answer> {
     }
     let (pace, id) = (call.pace(), call.world.next_id());
     call.with(|repo, _| {
-        let url = format!("{}/repos/{}/pages/builds/latest", call.world.api_url(), repo.full_name());
+        let url = format!(
+            "{}/repos/{}/pages/builds/latest",
+            call.world.api_url(),
+            repo.full_name()
+        );
         match &repo.site {
             None => Err(not_found()),
-            Some(site) if site.workflow => Err(error(403, "Builds can be requested only where the site is built from a branch.")),
+            Some(site) if site.workflow => Err(error(
+                403,
+                "Builds can be requested only where the site is built from a branch.",
+            )),
             Some(_) => {
                 pages::build(repo, id, &pace, true);
                 Ok(Answer::json(201, &json!({"url": url, "status": "queued"})))
@@ -184,15 +234,27 @@ fn latest(call: &Call<'_>) -> Result<Answer, Answer> {
 
 fn one_build(call: &Call<'_>, id: &str) -> Result<Answer, Answer> {
     call.with_site(|repo, site| {
-        let build = site.builds.iter().find(|build| build.id.to_string() == id && !site.workflow);
-        Ok(Answer::json(200, &bodies::build(call.world, repo, build.ok_or_else(not_found)?)))
+        let build = site
+            .builds
+            .iter()
+            .find(|build| build.id.to_string() == id && !site.workflow);
+        Ok(Answer::json(
+            200,
+            &bodies::build(call.world, repo, build.ok_or_else(not_found)?),
+        ))
     })
 }
 
 fn deployments(call: &Call<'_>) -> Result<Answer, Answer> {
-    let wanted = |key: &str| call.request.query_value(key).filter(|value| value != "none");
+    let wanted = |key: &str| {
+        call.request
+            .query_value(key)
+            .filter(|value| value != "none")
+    };
     let (sha, environment) = (wanted("sha"), wanted("environment"));
-    let limit: usize = wanted("per_page").and_then(|text| text.parse().ok()).unwrap_or(30);
+    let limit: usize = wanted("per_page")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(30);
     let pace = call.pace();
     let rows: Vec<Value> = call.with(|repo, _| {
         if let Some(site) = &mut repo.site {
@@ -201,7 +263,11 @@ fn deployments(call: &Call<'_>) -> Result<Answer, Answer> {
         let builds = repo.site.iter().flat_map(|site| site.builds.iter().rev());
         builds
             .filter(|build| sha.as_ref().is_none_or(|sha| *sha == build.sha))
-            .filter(|_| environment.as_ref().is_none_or(|name| name == "github-pages"))
+            .filter(|_| {
+                environment
+                    .as_ref()
+                    .is_none_or(|name| name == "github-pages")
+            })
             .take(limit)
             .map(|build| bodies::deployment(call.world, repo, build))
             .collect()
@@ -213,11 +279,18 @@ fn statuses(call: &Call<'_>, id: &str) -> Result<Answer, Answer> {
     let pace = call.pace();
     call.with_site(|repo, site| {
         let workflow = site.workflow;
-        let build = site.builds.iter_mut().find(|build| build.id.to_string() == id).ok_or_else(not_found)?;
+        let build = site
+            .builds
+            .iter_mut()
+            .find(|build| build.id.to_string() == id)
+            .ok_or_else(not_found)?;
         // Where there are builds, those are polled; here their place is taken by these.
         if workflow {
             build.poll(&pace);
         }
-        Ok(Answer::json(200, &bodies::deployment_statuses(call.world, repo, build)))
+        Ok(Answer::json(
+            200,
+            &bodies::deployment_statuses(call.world, repo, build),
+        ))
     })
 }

@@ -50,8 +50,16 @@ impl Handle {
         lock(&self.0.notifications).push(body);
     }
 
-    pub(super) fn with_repo<R>(&self, owner: &str, name: &str, work: impl FnOnce(&mut Repo) -> R) -> Option<R> {
-        lock(&self.0.repos).iter_mut().find(|repo| repo.is(owner, name)).map(work)
+    pub(super) fn with_repo<R>(
+        &self,
+        owner: &str,
+        name: &str,
+        work: impl FnOnce(&mut Repo) -> R,
+    ) -> Option<R> {
+        lock(&self.0.repos)
+            .iter_mut()
+            .find(|repo| repo.is(owner, name))
+            .map(work)
     }
 
     /// Makes a repository, atomically with the look whether there is one. False: there is.
@@ -95,7 +103,9 @@ impl Handle {
 
     /// Whether that URL was answered 404 so lately that the answer is remembered.
     pub(super) fn cached_404(&self, url: &str, keep: Duration) -> bool {
-        lock(&self.0.misses).get(url).is_some_and(|missed| missed.elapsed() < keep)
+        lock(&self.0.misses)
+            .get(url)
+            .is_some_and(|missed| missed.elapsed() < keep)
     }
 
     pub(super) fn cache_404(&self, url: String) {

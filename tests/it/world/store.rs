@@ -60,21 +60,35 @@ pub fn git(home: &Path) -> Command {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0");
-    configure(&mut command, &[("safe.directory", "*"), ("gc.auto", "0"), ("maintenance.auto", "false"), ("core.hooksPath", "/dev/null")]);
+    configure(
+        &mut command,
+        &[
+            ("safe.directory", "*"),
+            ("gc.auto", "0"),
+            ("maintenance.auto", "false"),
+            ("core.hooksPath", "/dev/null"),
+        ],
+    );
     command
 }
 
 /// Configuration by environment, so that no file of the repository has to change.
 pub fn configure(command: &mut Command, pairs: &[(&str, &str)]) {
     for (at, (key, value)) in pairs.iter().enumerate() {
-        command.env(format!("GIT_CONFIG_KEY_{at}"), key).env(format!("GIT_CONFIG_VALUE_{at}"), value);
+        command
+            .env(format!("GIT_CONFIG_KEY_{at}"), key)
+            .env(format!("GIT_CONFIG_VALUE_{at}"), value);
     }
     command.env("GIT_CONFIG_COUNT", pairs.len().to_string());
 }
 
 /// What a command with that input put out. Both ends of the pipes are served at once.
 pub fn feed(command: &mut Command, input: &[u8]) -> std::io::Result<(bool, Vec<u8>, Vec<u8>)> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -96,11 +110,21 @@ pub fn ask<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> Option<Vec<u8>> {
 
 /// An empty bare repository whose branch is `main`, laid out by hand: no process needed.
 pub fn init(dir: &Path) {
-    for part in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
+    for part in [
+        "objects/info",
+        "objects/pack",
+        "refs/heads",
+        "refs/tags",
+        "info",
+    ] {
         fs::create_dir_all(dir.join(part)).expect("repository folder");
     }
     fs::write(dir.join("HEAD"), "ref: refs/heads/main\n").expect("HEAD");
-    fs::write(dir.join("config"), "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n").expect("config");
+    fs::write(
+        dir.join("config"),
+        "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n",
+    )
+    .expect("config");
 }
 
 pub fn read_branch(dir: &Path, branch: &str) -> Option<String> {
@@ -109,29 +133,51 @@ pub fn read_branch(dir: &Path, branch: &str) -> Option<String> {
     }
     let packed = fs::read_to_string(dir.join("packed-refs")).ok()?;
     let end = format!(" refs/heads/{branch}");
-    packed.lines().find_map(|line| line.strip_suffix(&end)).map(str::to_owned)
+    packed
+        .lines()
+        .find_map(|line| line.strip_suffix(&end))
+        .map(str::to_owned)
 }
 
 /// A commit by someone else on top of `main`; the sha.
 pub fn commit(dir: &Path, files: &[(&str, &[u8])], message: &str) -> String {
     let tip = read_branch(dir, "main");
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let who = format!("Someone Else <someone@example.com> {seconds} +0000");
-    let mut script = format!("commit refs/heads/main\nauthor {who}\ncommitter {who}\ndata {}\n{message}\n", message.len()).into_bytes();
+    let mut script = format!(
+        "commit refs/heads/main\nauthor {who}\ncommitter {who}\ndata {}\n{message}\n",
+        message.len()
+    )
+    .into_bytes();
     if let Some(tip) = &tip {
         script.extend_from_slice(format!("from {tip}\n").as_bytes());
     }
     for (path, bytes) in files {
-        let quoted = path.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        script.extend_from_slice(format!("M 100644 inline \"{quoted}\"\ndata {}\n", bytes.len()).as_bytes());
+        let quoted = path
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        script.extend_from_slice(
+            format!("M 100644 inline \"{quoted}\"\ndata {}\n", bytes.len()).as_bytes(),
+        );
         script.extend_from_slice(bytes);
         script.push(b'\n');
     }
     script.extend_from_slice(b"done\n");
     let mut command = git(dir);
-    command.arg("--git-dir").arg(dir).args(["fast-import", "--quiet", "--done"]);
+    command
+        .arg("--git-dir")
+        .arg(dir)
+        .args(["fast-import", "--quiet", "--done"]);
     let (good, _, errors) = feed(&mut command, &script).expect("git fast-import runs");
-    assert!(good, "git fast-import: {}", String::from_utf8_lossy(&errors));
+    assert!(
+        good,
+        "git fast-import: {}",
+        String::from_utf8_lossy(&errors)
+    );
     read_branch(dir, "main").expect("fast-import wrote the branch")
 }
 
@@ -139,21 +185,40 @@ pub fn commit(dir: &Path, files: &[(&str, &[u8])], message: &str) -> String {
 pub fn tree(dir: &Path, sha: &str) -> BTreeMap<String, Vec<u8>> {
     let listing = ask(dir, &["ls-tree", "-r", "-z", sha]).unwrap_or_default();
     let mut rows = Vec::new();
-    for row in listing.split(|byte| *byte == 0).filter(|row| !row.is_empty()) {
+    for row in listing
+        .split(|byte| *byte == 0)
+        .filter(|row| !row.is_empty())
+    {
         let text = String::from_utf8_lossy(row).into_owned();
         let (kind, path) = text.split_once('\t').expect("ls-tree separates by tab");
-        rows.push((kind.split(' ').nth(2).expect("object id").to_owned(), path.to_owned()));
+        rows.push((
+            kind.split(' ').nth(2).expect("object id").to_owned(),
+            path.to_owned(),
+        ));
     }
-    let wanted: String = rows.iter().flat_map(|(id, _)| [id.as_str(), "\n"]).collect();
+    let wanted: String = rows
+        .iter()
+        .flat_map(|(id, _)| [id.as_str(), "\n"])
+        .collect();
     let mut command = git(dir);
-    command.arg("--git-dir").arg(dir).args(["cat-file", "--batch"]);
+    command
+        .arg("--git-dir")
+        .arg(dir)
+        .args(["cat-file", "--batch"]);
     let (_, out, _) = feed(&mut command, wanted.as_bytes()).expect("git cat-file runs");
     let mut rest = out.as_slice();
     let mut files = BTreeMap::new();
     for (_, path) in rows {
-        let line_end = rest.iter().position(|byte| *byte == b'\n').expect("a line for each object");
+        let line_end = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .expect("a line for each object");
         let line = String::from_utf8_lossy(&rest[..line_end]).into_owned();
-        let size: usize = line.split(' ').nth(2).and_then(|size| size.parse().ok()).expect("size of the object");
+        let size: usize = line
+            .split(' ')
+            .nth(2)
+            .and_then(|size| size.parse().ok())
+            .expect("size of the object");
         files.insert(path, rest[line_end + 1..line_end + 1 + size].to_vec());
         rest = &rest[line_end + 2 + size..];
     }

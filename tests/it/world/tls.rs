@@ -44,14 +44,19 @@ pub fn serve(world: &Handle, path: &str, answer: Answer) -> String {
 }
 
 pub fn ca_file(world: &Handle) -> PathBuf {
-    lock(&world.0.tls).get_or_insert_with(|| start(world)).ca.clone()
+    lock(&world.0.tls)
+        .get_or_insert_with(|| start(world))
+        .ca
+        .clone()
 }
 
 fn start(world: &Handle) -> Tls {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.distinguished_name.push(DnType::CommonName, "World test authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "World test authority");
     let key = KeyPair::generate().expect("a key");
     let authority = params.self_signed(&key).expect("an authority");
     let issuer = Issuer::new(params, key);
@@ -61,21 +66,29 @@ fn start(world: &Handle) -> Tls {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let leaf_params = CertificateParams::new(names).expect("good names");
     let leaf_key = KeyPair::generate().expect("a key");
-    let leaf = leaf_params.signed_by(&leaf_key, &issuer).expect("a certificate");
+    let leaf = leaf_params
+        .signed_by(&leaf_key, &issuer)
+        .expect("a certificate");
     let secret = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
     // Named here, since another crate of the tests may have brought a second provider along.
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("protocol versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], secret)
-        .expect("a certificate that fits its key");
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], secret)
+            .expect("a certificate that fits its key");
 
     let door = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = door.local_addr().expect("an address").port();
     let (config, world) = (Arc::new(config), world.clone());
     let listener = thread::spawn(move || listen(&world, &door, &config));
-    Tls { port, ca, files: HashMap::new(), listener }
+    Tls {
+        port,
+        ca,
+        files: HashMap::new(),
+        listener,
+    }
 }
 
 fn listen(world: &Handle, door: &TcpListener, config: &Arc<ServerConfig>) {
@@ -113,13 +126,22 @@ fn connection(world: &Handle, config: Arc<ServerConfig>, stream: TcpStream) -> i
         }
         lines.push(line.to_owned());
     }
-    let mut words = lines.first().map(String::as_str).unwrap_or_default().split(' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut words = lines
+        .first()
+        .map(String::as_str)
+        .unwrap_or_default()
+        .split(' ');
+    let (method, target) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
     let headers = lines.iter().skip(1).filter_map(|line| line.split_once(':'));
     let incoming = Incoming {
         method: method.to_owned(),
         target: target.to_owned(),
-        headers: headers.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect(),
+        headers: headers
+            .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+            .collect(),
         body: Vec::new(),
         close: true,
     };
@@ -135,13 +157,21 @@ fn connection(world: &Handle, config: Arc<ServerConfig>, stream: TcpStream) -> i
         Some(Kind::Delay(time)) => world.pause(*time),
         _ => {}
     }
-    let canned = kind.as_ref().and_then(|kind| faults::canned(kind, entry.service));
+    let canned = kind
+        .as_ref()
+        .and_then(|kind| faults::canned(kind, entry.service));
     let answer = canned.unwrap_or_else(|| {
-        let file = lock(&world.0.tls).as_ref().and_then(|tls| tls.files.get(&entry.path).cloned());
+        let file = lock(&world.0.tls)
+            .as_ref()
+            .and_then(|tls| tls.files.get(&entry.path).cloned());
         file.unwrap_or_else(|| Answer::text(404, "Not Found\n"))
     });
     world.answered(&entry, answer.status);
-    let extent = if matches!(kind, Some(Kind::CutOff)) { Extent::Half } else { Extent::Whole };
+    let extent = if matches!(kind, Some(Kind::CutOff)) {
+        Extent::Half
+    } else {
+        Extent::Whole
+    };
     let out = stream.get_mut();
     http::write(out, &answer, entry.method == "HEAD", true, extent)?;
     out.conn.send_close_notify();

@@ -36,11 +36,15 @@ pub fn list(text: &[Token<'_>], nouns: &str, said: bool) -> Option<List> {
     };
     if noun.is_none() && !said {
         return match after {
-            [before @ .., noun] if noun.is(nouns) => {
-                before_noun(before, text.first().is_some_and(|t| t.is("a an the")) && !noun.is(PLURAL))
-            }
+            [before @ .., noun] if noun.is(nouns) => before_noun(
+                before,
+                text.first().is_some_and(|t| t.is("a an the")) && !noun.is(PLURAL),
+            ),
             // "max.val and max.fy" look like nothing else.
-            _ => Some(List { names: names(after).filter(|all| all.iter().all(|(n, _)| n.contains('.')))?, doubtful: false }),
+            _ => Some(List {
+                names: names(after).filter(|all| all.iter().all(|(n, _)| n.contains('.')))?,
+                doubtful: false,
+            }),
         };
     }
     let called = skip(after, "named called");
@@ -55,30 +59,46 @@ pub fn list(text: &[Token<'_>], nouns: &str, said: bool) -> Option<List> {
     let fits = match names.as_slice() {
         _ if colon || introduced => true,
         // "has keys sorted"
-        [(name, kind)] if plural => kind.is_some() || is_identifier(name) || said && !is_suspicious(name),
+        [(name, kind)] if plural => {
+            kind.is_some() || is_identifier(name) || said && !is_suspicious(name)
+        }
         // "has key facts", "has a header row"
-        [(name, kind)] => kind.is_some() || is_identifier(name) || !lone(name) && !is_suspicious(name),
+        [(name, kind)] => {
+            kind.is_some() || is_identifier(name) || !lone(name) && !is_suspicious(name)
+        }
         // "has key facts and figures"
         _ if !plural => false,
-        several => several.iter().any(|(name, kind)| kind.is_some() || !is_suspicious(name)),
+        several => several
+            .iter()
+            .any(|(name, kind)| kind.is_some() || !is_suspicious(name)),
     };
-    fits.then_some(List { names, doubtful: false })
+    fits.then_some(List {
+        names,
+        doubtful: false,
+    })
 }
 
 /// "has name and items fields", "has an id field" (`single`); any other lone word there is an adjective unless it cannot be.
 fn before_noun(before: &[Token<'_>], single: bool) -> Option<List> {
     let names = names(before)?;
-    let typed = names.iter().any(|(name, typed)| typed.is_some() || kind(Token::Word(name)).is_some());
+    let typed = names
+        .iter()
+        .any(|(name, typed)| typed.is_some() || kind(Token::Word(name)).is_some());
     let sure = names.iter().any(|(name, _)| is_identifier(name));
     let several = (names.len() > 1 || single) && !names.iter().all(|(name, _)| is_suspicious(name));
-    (!typed && (sure || several)).then_some(List { names, doubtful: !sure })
+    (!typed && (sure || several)).then_some(List {
+        names,
+        doubtful: !sure,
+    })
 }
 
 /// `name (, name)* [and name]`, each with its type or without, to the very end.
 fn names(mut rest: &[Token<'_>]) -> Option<Vec<(String, Option<&'static str>)>> {
     let mut all = Vec::new();
     loop {
-        let [Token::Word(word), after @ ..] = rest else { return None };
+        let [Token::Word(word), after @ ..] = rest else {
+            return None;
+        };
         // "a,b" is one word for the lexer.
         for name in word.split(',') {
             if !is_name(name) || Token::Word(name).file().is_some() {
@@ -110,28 +130,41 @@ pub fn typed<'t, 'a>(rest: &'t [Token<'a>]) -> Option<Option<(Token<'a>, &'t [To
             [word, Token::Close, rest @ ..] => Some(Some((*word, rest))),
             _ => None,
         },
-        [as_, rest @ ..] if as_.is("as") => skip(rest, "a an").split_first().map(|(word, rest)| Some((*word, rest))),
-        [of, typed, word, rest @ ..] if of.is("of") && typed.is("type") => Some(Some((*word, rest))),
+        [as_, rest @ ..] if as_.is("as") => skip(rest, "a an")
+            .split_first()
+            .map(|(word, rest)| Some((*word, rest))),
+        [of, typed, word, rest @ ..] if of.is("of") && typed.is("type") => {
+            Some(Some((*word, rest)))
+        }
         [word, rest @ ..] if kind(*word).is_some() => Some(Some((*word, rest))),
         _ => Some(None),
     }
 }
 
 fn is_name(word: &str) -> bool {
-    let plain = word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let plain = word
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
     let said = word.starts_with("non-") || word.to_ascii_lowercase().ends_with("ly");
     plain && !said && word.chars().any(char::is_alphabetic) && !Token::Word(word).is(NEVER)
 }
 
 /// Written as no English word is: `entityName`, `max_val`, `max.val`, `x2`.
 fn is_identifier(name: &str) -> bool {
-    name.contains(['_', '.']) || name.chars().any(|c| c.is_ascii_digit()) || name.chars().skip(1).any(char::is_uppercase)
+    name.contains(['_', '.'])
+        || name.chars().any(|c| c.is_ascii_digit())
+        || name.chars().skip(1).any(char::is_uppercase)
 }
 
 /// Whether it may be an adjective or a participle rather than a name: "keys quoted and escaped", "text fields".
 fn is_suspicious(name: &str) -> bool {
     let low = name.to_lowercase();
-    let adjective = ["ed", "ing", "able", "ible", "ful", "less", "ive", "ous"].iter().any(|end| low.ends_with(end));
+    let adjective = ["ed", "ing", "able", "ible", "ful", "less", "ive", "ous"]
+        .iter()
+        .any(|end| low.ends_with(end));
     let noun = "key keys field fields value values type types name-value names column columns header headers row rows";
-    adjective || low.contains('-') || kind(Token::Word(name)).is_some() || Token::Word(name).is(noun)
+    adjective
+        || low.contains('-')
+        || kind(Token::Word(name)).is_some()
+        || Token::Word(name).is(noun)
 }

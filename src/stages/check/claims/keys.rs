@@ -23,7 +23,10 @@ const COLUMNS: &str = "column columns header headers heading headings";
 pub const BEFORE: &str = "a an the both all following these its top-level";
 
 pub fn kind(token: Token<'_>) -> Option<&'static str> {
-    KINDS.iter().find(|(_, words)| token.is(words)).map(|(kind, _)| *kind)
+    KINDS
+        .iter()
+        .find(|(_, words)| token.is(words))
+        .map(|(kind, _)| *kind)
 }
 
 /// What is said of a whole list of names.
@@ -41,7 +44,13 @@ fn lead<'t, 'a>(all: &'t [Token<'a>]) -> (Lead, &'t [Token<'a>]) {
         && at.is("at")
         && least.is("least")
     {
-        return (Lead { exact: false, count: None }, rest);
+        return (
+            Lead {
+                exact: false,
+                count: None,
+            },
+            rest,
+        );
     }
     let rest = skip(before, "exactly only just precisely");
     let exact = rest.len() < before.len();
@@ -51,7 +60,13 @@ fn lead<'t, 'a>(all: &'t [Token<'a>]) -> (Lead, &'t [Token<'a>]) {
         && exact
         && let Some(n) = count::number(&w.to_lowercase())
     {
-        return (Lead { exact, count: Some(n) }, after);
+        return (
+            Lead {
+                exact,
+                count: Some(n),
+            },
+            after,
+        );
     }
     (Lead { exact, count: None }, rest)
 }
@@ -81,7 +96,10 @@ pub fn columns(about: &About<'_, '_>, rest: &[Token<'_>], said: bool) -> Option<
     } else {
         let list = bare::list(rest, COLUMNS, said)?;
         let typed = list.names.iter().any(|(_, kind)| kind.is_some());
-        ((!typed).then_some(list.names.into_iter().map(|(name, _)| name).collect())?, list.doubtful)
+        (
+            (!typed).then_some(list.names.into_iter().map(|(name, _)| name).collect())?,
+            list.doubtful,
+        )
     };
     if names.is_empty() || lead.count.is_some_and(|n| n != names.len()) || lead.exact && doubtful {
         return None;
@@ -91,7 +109,11 @@ pub fn columns(about: &About<'_, '_>, rest: &[Token<'_>], said: bool) -> Option<
         (_, true) => How::Perhaps,
         _ => How::Some,
     };
-    Some(vec![Claim::Columns { file: about.own(), names, how }])
+    Some(vec![Claim::Columns {
+        file: about.own(),
+        names,
+        how,
+    }])
 }
 
 /// `said`: that keys follow is said already.
@@ -104,10 +126,16 @@ pub fn claims(about: &About<'_, '_>, rest: &[Token<'_>], said: bool) -> Option<V
         (quoted(rest)?, said || rest.iter().any(|t| t.is(KEYS)))
     } else {
         let list = bare::list(rest, KEYS, said)?;
-        let entry = |(name, kind)| Entry { path: vec![name], kind, value: None };
+        let entry = |(name, kind)| Entry {
+            path: vec![name],
+            kind,
+            value: None,
+        };
         (list.names.into_iter().map(entry).collect(), !list.doubtful)
     };
-    let nested = entries.iter().any(|e| e.path.len() > 1 || e.path.iter().any(|p| p.contains('.')));
+    let nested = entries
+        .iter()
+        .any(|e| e.path.len() > 1 || e.path.iter().any(|p| p.contains('.')));
     if lead.count.is_some_and(|n| n != entries.len()) || lead.exact && (nested || !sure) {
         return None;
     }
@@ -115,17 +143,28 @@ pub fn claims(about: &About<'_, '_>, rest: &[Token<'_>], said: bool) -> Option<V
     let mut claims = Vec::new();
     if lead.exact {
         let names = entries.iter().flat_map(|e| e.path.clone()).collect();
-        claims.push(Claim::OnlyKeys { file: file(), names });
+        claims.push(Claim::OnlyKeys {
+            file: file(),
+            names,
+        });
     }
     for Entry { path, kind, value } in entries {
-        let of = |wants| Claim::Key { file: file(), path: path.clone(), wants };
+        let of = |wants| Claim::Key {
+            file: file(),
+            path: path.clone(),
+            wants,
+        };
         match (kind, value) {
             (None, None) if sure || nested => claims.push(of(Wants::Anything)),
             // "contains 'x'" may mean a text; where that is not in the file either, it fails both ways.
             (None, None) => {
                 claims.push(of(Wants::Perhaps));
                 if any_quoted(rest) {
-                    claims.extend(path.first().map(|text| Claim::Contains { file: file(), text: text.clone(), word: false }));
+                    claims.extend(path.first().map(|text| Claim::Contains {
+                        file: file(),
+                        text: text.clone(),
+                        word: false,
+                    }));
                 }
             }
             (kind, value) => claims.extend(kind.map(Wants::Kind).into_iter().chain(value).map(of)),
@@ -150,14 +189,19 @@ fn quoted(mut rest: &[Token<'_>]) -> Option<Vec<Entry>> {
         while let Some(after) = noted(rest, &mut all)? {
             rest = after;
         }
-        let joins = rest.iter().take_while(|t| **t == Token::Comma || t.is("and")).count();
+        let joins = rest
+            .iter()
+            .take_while(|t| **t == Token::Comma || t.is("and"))
+            .count();
         match rest {
             [] => return Some(all),
             // "'max' object with 'val'"; a second one is in the first, or beside it: nobody knows.
             [with, after @ ..] if with.is("with containing") && parent.is_none() => {
                 let last = all.last()?;
-                let holds = matches!(last.kind, Some("object" | "array")) || after.iter().take(2).any(|t| t.is(KEYS));
-                parent = Some((holds && last.value.is_none()).then(|| last.path.first().cloned())??);
+                let holds = matches!(last.kind, Some("object" | "array"))
+                    || after.iter().take(2).any(|t| t.is(KEYS));
+                parent =
+                    Some((holds && last.value.is_none()).then(|| last.path.first().cloned())??);
                 rest = after;
             }
             _ if joins > 0 => rest = rest.get(joins..)?,
@@ -167,20 +211,42 @@ fn quoted(mut rest: &[Token<'_>]) -> Option<Vec<Entry>> {
 }
 
 /// "the key 'a'", "keys: 'a'", "a string field 'a'", "an array 'a'".
-fn entry<'t, 'a>(rest: &'t [Token<'a>], parent: Option<&String>, all: &mut Vec<Entry>) -> Option<&'t [Token<'a>]> {
+fn entry<'t, 'a>(
+    rest: &'t [Token<'a>],
+    parent: Option<&String>,
+    all: &mut Vec<Entry>,
+) -> Option<&'t [Token<'a>]> {
     let rest = skip(rest, BEFORE);
     let (kind, rest) = match rest {
         [array, rest @ ..] if array.is("array list object") => (kind(*array), rest),
         // "the string 'x'" is a text, "the string field 'x'" is a key.
-        [typed, key, rest @ ..] if kind(*typed).is_some() && key.is("key field property attribute") => (kind(*typed), rest),
+        [typed, key, rest @ ..]
+            if kind(*typed).is_some() && key.is("key field property attribute") =>
+        {
+            (kind(*typed), rest)
+        }
         _ => (None, skip(rest, KEYS)),
     };
     let rest = skip(rest, "named called");
-    let rest = if let [Token::Colon, rest @ ..] = rest { rest } else { rest };
-    let [Token::Quoted(name), rest @ ..] = rest else { return None };
+    let rest = if let [Token::Colon, rest @ ..] = rest {
+        rest
+    } else {
+        rest
+    };
+    let [Token::Quoted(name), rest @ ..] = rest else {
+        return None;
+    };
     // A second object inside the first, or beside it: nobody knows.
-    let path: Vec<String> = parent.into_iter().cloned().chain([(*name).to_owned()]).collect();
-    all.push(Entry { path, kind, value: None });
+    let path: Vec<String> = parent
+        .into_iter()
+        .cloned()
+        .chain([(*name).to_owned()])
+        .collect();
+    all.push(Entry {
+        path,
+        kind,
+        value: None,
+    });
     (!name.trim().is_empty()).then_some(rest)
 }
 
@@ -205,7 +271,9 @@ fn noted<'t, 'a>(rest: &'t [Token<'a>], all: &mut [Entry]) -> Option<Option<&'t 
         }
         return Some(Some(rest));
     }
-    let Some((wants, rest)) = valued(rest)? else { return Some(None) };
+    let Some((wants, rest)) = valued(rest)? else {
+        return Some(None);
+    };
     let last = all.last_mut()?;
     let free = last.value.is_none();
     last.value = Some(wants);
@@ -218,19 +286,36 @@ fn valued<'t, 'a>(rest: &'t [Token<'a>]) -> Option<Option<(Wants, &'t [Token<'a>
     let (like, rest) = match rest {
         [matching, rest @ ..] if matching.is("matching") => (true, rest),
         [equal, to, rest @ ..] if equal.is("equal set") && to.is("to") => (false, rest),
-        [equals, rest @ ..] if equals.is("equals = value") || *equals == Token::Colon => (false, rest),
+        [equals, rest @ ..] if equals.is("equals = value") || *equals == Token::Colon => {
+            (false, rest)
+        }
         [with, rest @ ..] if with.is("with of having") => match skip(rest, "a an the") {
             [value, rest @ ..] if value.is("value") => (false, skip(rest, "of")),
             _ => return Some(None),
         },
         _ => return Some(None),
     };
-    let rest = if let [Token::Colon, rest @ ..] = rest { rest } else { rest };
+    let rest = if let [Token::Colon, rest @ ..] = rest {
+        rest
+    } else {
+        rest
+    };
     let (text, rest) = match rest {
         [Token::Quoted(text), rest @ ..] => (*text, rest),
-        [Token::Word(text), rest @ ..] if matches!(*text, "true" | "false" | "null") || text.parse::<f64>().is_ok() => (*text, rest),
+        [Token::Word(text), rest @ ..]
+            if matches!(*text, "true" | "false" | "null") || text.parse::<f64>().is_ok() =>
+        {
+            (*text, rest)
+        }
         _ => return None,
     };
     let text = text.to_owned();
-    Some(Some((if like { Wants::Like(text) } else { Wants::Equal(text) }, rest)))
+    Some(Some((
+        if like {
+            Wants::Like(text)
+        } else {
+            Wants::Equal(text)
+        },
+        rest,
+    )))
 }

@@ -27,8 +27,14 @@ impl<'a> Token<'a> {
     pub fn file(self) -> Option<&'a str> {
         match self {
             Self::Word(w) | Self::Quoted(w) => {
-                let bare = w.strip_suffix("'s").or_else(|| w.strip_suffix("’s")).unwrap_or(w);
-                let bare = bare.strip_prefix("./").or_else(|| bare.strip_prefix('/')).unwrap_or(bare);
+                let bare = w
+                    .strip_suffix("'s")
+                    .or_else(|| w.strip_suffix("’s"))
+                    .unwrap_or(w);
+                let bare = bare
+                    .strip_prefix("./")
+                    .or_else(|| bare.strip_prefix('/'))
+                    .unwrap_or(bare);
                 (is_file(bare) && !is_library(bare)).then_some(bare)
             }
             _ => None,
@@ -36,7 +42,15 @@ impl<'a> Token<'a> {
     }
 }
 
-const QUOTES: [(char, char); 7] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('„', '“'), ('«', '»')];
+const QUOTES: [(char, char); 7] = [
+    ('"', '"'),
+    ('\'', '\''),
+    ('`', '`'),
+    ('“', '”'),
+    ('‘', '’'),
+    ('„', '“'),
+    ('«', '»'),
+];
 
 /// The tokens of a text. A quote inside a word is an apostrophe.
 #[must_use]
@@ -45,11 +59,15 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut rest = text.trim_start();
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
-        let quoted = QUOTES.iter().find(|(open, _)| *open == c).and_then(|(_, close)| {
-            let ends = |at: &usize| !after[at + close.len_utf8()..].starts_with(char::is_alphanumeric);
-            let end = after.match_indices(*close).map(|(at, _)| at).find(ends)?;
-            Some((&after[..end], &after[end + close.len_utf8()..]))
-        });
+        let quoted = QUOTES
+            .iter()
+            .find(|(open, _)| *open == c)
+            .and_then(|(_, close)| {
+                let ends =
+                    |at: &usize| !after[at + close.len_utf8()..].starts_with(char::is_alphanumeric);
+                let end = after.match_indices(*close).map(|(at, _)| at).find(ends)?;
+                Some((&after[..end], &after[end + close.len_utf8()..]))
+            });
         let (token, next) = match (quoted, c) {
             (Some((inside, next)), _) => (Some(Token::Quoted(inside)), next),
             (None, ',' | ';') => (Some(Token::Comma), after),
@@ -70,13 +88,24 @@ fn word(rest: &str) -> (Option<Token<'_>>, &str) {
         c if c.is_whitespace() => true,
         '(' | ')' | '[' | ']' | '{' | '}' => true,
         // "1,000" and "https://" go on.
-        ',' | ';' | ':' => rest[at + c.len_utf8()..].chars().next().is_none_or(|c| c.is_whitespace() || "'\"`".contains(c)),
+        ',' | ';' | ':' => rest[at + c.len_utf8()..]
+            .chars()
+            .next()
+            .is_none_or(|c| c.is_whitespace() || "'\"`".contains(c)),
         _ => false,
     };
     let first = rest.chars().next().map_or(0, char::len_utf8);
-    let end = rest.char_indices().find(|(at, c)| *at >= first && ends((*at, *c))).map_or(rest.len(), |(at, _)| at);
-    let bare = rest[..end].trim_matches(|c| "*\"'`“”".contains(c)).trim_end_matches(['.', '?', '!']);
-    ((!bare.is_empty()).then_some(Token::Word(bare)), &rest[end..])
+    let end = rest
+        .char_indices()
+        .find(|(at, c)| *at >= first && ends((*at, *c)))
+        .map_or(rest.len(), |(at, _)| at);
+    let bare = rest[..end]
+        .trim_matches(|c| "*\"'`“”".contains(c))
+        .trim_end_matches(['.', '?', '!']);
+    (
+        (!bare.is_empty()).then_some(Token::Word(bare)),
+        &rest[end..],
+    )
 }
 
 #[cfg(test)]
@@ -106,6 +135,15 @@ mod tests {
                 Word("https://x.y/z")
             ]
         );
-        assert_eq!(tokens("the students' page, \"open"), [Word("the"), Word("students"), Word("page"), Comma, Word("open")]);
+        assert_eq!(
+            tokens("the students' page, \"open"),
+            [
+                Word("the"),
+                Word("students"),
+                Word("page"),
+                Comma,
+                Word("open")
+            ]
+        );
     }
 }

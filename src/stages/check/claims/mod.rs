@@ -130,11 +130,18 @@ pub fn read(text: &str, wanted: &Wanted<'_>) -> Option<Vec<Claim>> {
         let mut claims = Vec::new();
         for part in predicate::split(rest) {
             for file in &files {
-                claims.extend(predicate::claims(&predicate::About { file, noun, wanted }, part)?);
+                claims.extend(predicate::claims(
+                    &predicate::About { file, noun, wanted },
+                    part,
+                )?);
             }
         }
         // "a.txt or b.txt must not exist" is said of both, "a.txt or b.txt exists" of one.
-        if any_of(&all) && !claims.iter().all(|c| matches!(c, Claim::Absent(_) | Claim::Lacks { .. })) {
+        if any_of(&all)
+            && !claims
+                .iter()
+                .all(|c| matches!(c, Claim::Absent(_) | Claim::Lacks { .. }))
+        {
             return None;
         }
         (!claims.is_empty()).then_some(claims)
@@ -156,11 +163,11 @@ fn is_licence(all: &[Token<'_>]) -> bool {
     let says = |words: &str| {
         all.iter().any(|t| t.is(words) || matches!(t, Token::Quoted(q) if q.split_whitespace().any(|w| Token::Word(w).is(words))))
     };
-    let licence = says("license licence licensed mit-licensed license.md license.txt licence.md licence.txt");
+    let licence =
+        says("license licence licensed mit-licensed license.md license.txt licence.md licence.txt");
     // "Repo is complete and has an MIT license" says more than that.
     let whose = "repo repository project github code source";
-    let praised =
-        |t: &[Token<'_>]| matches!(t, [a, b, c] if a.is(whose) && b.is("is are be") && c.is("complete valid proper standard full present"));
+    let praised = |t: &[Token<'_>]| matches!(t, [a, b, c] if a.is(whose) && b.is("is are be") && c.is("complete valid proper standard full present"));
     !all.windows(3).any(praised) && all.iter().all(known) && licence && says("mit mit-licensed")
 }
 
@@ -169,7 +176,9 @@ const PLACES: &str = "on in at to of within the a this its github git repository
 /// Whether these words only say where: "in the root of the repository". That something is on a page that was published is more than
 /// files tell, and "the public folder" is another than the root.
 fn is_place(all: &[Token<'_>]) -> bool {
-    let folder = all.windows(2).any(|two| matches!(two, [a, b] if a.is("public github git main") && b.is("folder directory")));
+    let folder = all.windows(2).any(
+        |two| matches!(two, [a, b] if a.is("public github git main") && b.is("folder directory")),
+    );
     !folder && all.iter().all(|t| t.is(PLACES))
 }
 
@@ -184,18 +193,33 @@ fn required_files(all: &[Token<'_>], wanted: &Wanted<'_>) -> Option<Vec<String>>
     let asked = "required requested listed specified necessary expected mentioned";
     let named = all.iter().position(|t| t.is("file files"))?;
     let (before, after) = (all.get(..named)?, all.get(named + 1..)?);
-    let starts = first.is("each every all both") || first.is(asked) || first.is("the") && before.get(1).is_some_and(|t| t.is(asked));
-    let counted = before.iter().find_map(|t| if let Token::Word(w) = t { count::number(&w.to_lowercase()) } else { None });
+    let starts = first.is("each every all both")
+        || first.is(asked)
+        || first.is("the") && before.get(1).is_some_and(|t| t.is(asked));
+    let counted = before.iter().find_map(|t| {
+        if let Token::Word(w) = t {
+            count::number(&w.to_lowercase())
+        } else {
+            None
+        }
+    });
     let known = |t: &Token<'_>| t.is("each every all both of the") || t.is(asked);
     let plain = before.iter().filter(|t| !known(t)).count() <= usize::from(counted.is_some());
     // "All files exist" is taken for the required ones, "all files are linked" for neither.
-    let verb = after.iter().take_while(|t| t.is("exist exists is are must should be") || t.is(THERE)).count();
-    let exist = after.iter().take(verb).any(|t| t.is("exist exists") || t.is(THERE));
+    let verb = after
+        .iter()
+        .take_while(|t| t.is("exist exists is are must should be") || t.is(THERE))
+        .count();
+    let exist = after
+        .iter()
+        .take(verb)
+        .any(|t| t.is("exist exists") || t.is(THERE));
     if !(starts && plain && exist && is_place(after.get(verb..)?)) {
         return None;
     }
     let files = wanted.files();
-    (!files.is_empty() && files.len() <= MOST_FILES && counted.is_none_or(|n| n == files.len())).then(|| files.to_vec())
+    (!files.is_empty() && files.len() <= MOST_FILES && counted.is_none_or(|n| n == files.len()))
+        .then(|| files.to_vec())
 }
 
 /// Whether one of several files is enough: "a.txt or b.txt".
@@ -209,7 +233,13 @@ fn any_of(all: &[Token<'_>]) -> bool {
 fn files<'t, 'a>(mut all: &'t [Token<'a>]) -> (Vec<String>, &'t [Token<'a>]) {
     let mut found: Vec<String> = Vec::new();
     loop {
-        let skip = if found.is_empty() { 0 } else { all.iter().take_while(|t| **t == Token::Comma || t.is("and & or also")).count() };
+        let skip = if found.is_empty() {
+            0
+        } else {
+            all.iter()
+                .take_while(|t| **t == Token::Comma || t.is("and & or also"))
+                .count()
+        };
         // After the first, what joins must be followed by a file: "a.json exists and …" ends here.
         match all.get(skip).and_then(|t| t.file()) {
             Some(name) if found.is_empty() || skip > 0 => {
@@ -231,7 +261,11 @@ fn existence(all: &[Token<'_>]) -> Option<Vec<Claim>> {
     let rest = skip(all, "the a this public github git");
     let (mut absent, rest) = match rest {
         [first, rest @ ..] if first.is("no") => (true, rest),
-        [there, verb, rest @ ..] if there.is("there") && verb.is("is are exists exist must should") => (false, skip(rest, "be")),
+        [there, verb, rest @ ..]
+            if there.is("there") && verb.is("is are exists exist must should") =>
+        {
+            (false, skip(rest, "be"))
+        }
         [whose, rest @ ..] if whose.is("repo repository project site") => {
             let (negative, verb, rest) = predicate::verb(skip(rest, "root directory folder"))?;
             let holds = matches!(verb, predicate::Verb::Have | predicate::Verb::Contain);
@@ -259,7 +293,12 @@ fn existence(all: &[Token<'_>]) -> Option<Vec<Claim>> {
     if any_of(all) && !absent {
         return None;
     }
-    Some(found.into_iter().map(if absent { Claim::Absent } else { Claim::Exists }).collect())
+    Some(
+        found
+            .into_iter()
+            .map(if absent { Claim::Absent } else { Claim::Exists })
+            .collect(),
+    )
 }
 
 /// What of a file is spoken of.
@@ -289,15 +328,25 @@ fn subject<'t, 'a>(all: &'t [Token<'a>]) -> Option<Subject<'t, 'a>> {
         && of.is("of in")
     {
         let (files, rest) = files(rest);
-        return (!files.is_empty()).then_some(Subject { files, noun: Noun::WordCount, rest });
+        return (!files.is_empty()).then_some(Subject {
+            files,
+            noun: Noun::WordCount,
+            rest,
+        });
     }
-    let lead = skip(all, "the a an file files both each of committed root content contents text that");
+    let lead = skip(
+        all,
+        "the a an file files both each of committed root content contents text that",
+    );
     let (named, rest) = files(lead);
     if named.is_empty() {
         return None;
     }
     // "LICENSE file exists", "uid.txt's content matches"
-    let rest = skip(rest, "file files content contents text in the root at repo repository");
+    let rest = skip(
+        rest,
+        "file files content contents text in the root at repo repository",
+    );
     let (noun, rest) = match rest {
         [a, b, rest @ ..] if a.is("word") && b.is("count") => (Noun::WordCount, rest),
         [a, rest @ ..] if a.is("length") => (Noun::Length, rest),
@@ -305,7 +354,11 @@ fn subject<'t, 'a>(all: &'t [Token<'a>]) -> Option<Subject<'t, 'a>> {
         [a, b, rest @ ..] if a.is("top-level") && b.is("keys fields") => (Noun::Keys, rest),
         _ => (Noun::Whole, rest),
     };
-    Some(Subject { files: named, noun, rest })
+    Some(Subject {
+        files: named,
+        noun,
+        rest,
+    })
 }
 
 #[cfg(test)]

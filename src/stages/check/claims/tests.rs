@@ -12,9 +12,14 @@ use crate::values::RelPath;
 fn verdict(text: &str, brief: &str, files: &[(&str, &str)]) -> Result<bool, ()> {
     let json = serde_json::json!({"email": "e", "task": "t", "brief": brief, "attachments": [{"name": "uid.txt", "url": "data:,4711"}]});
     let task = Task::parse(json.to_string().as_bytes()).unwrap();
-    let files: BTreeMap<RelPath, &[u8]> = files.iter().map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes())).collect();
+    let files: BTreeMap<RelPath, &[u8]> = files
+        .iter()
+        .map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes()))
+        .collect();
     let claims = read(text, &Wanted::new(&task)).ok_or(())?;
-    decide(&claims, &files, &task).map(|wrong| wrong.is_empty()).ok_or(())
+    decide(&claims, &files, &task)
+        .map(|wrong| wrong.is_empty())
+        .ok_or(())
 }
 
 #[test]
@@ -23,11 +28,20 @@ fn what_files_decide() {
     let brief = "Publish:\n- a.txt: x\n- b.json: y\n- index.html: links to all the above\n- LICENSE: MIT\n- uid.txt: as-is\nDo not commit result.json";
     let files = [
         ("a.txt", "one two — three."),
-        ("b.json", r#"{"entityName":"Biogen Inc.","max":{"val":3,"fy":"2021"},"lat":1.5}"#),
-        ("index.html", "<a href='a.txt'>a</a> <a href=\"./b.json\">b</a> <p id=x>revenew</p>"),
+        (
+            "b.json",
+            r#"{"entityName":"Biogen Inc.","max":{"val":3,"fy":"2021"},"lat":1.5}"#,
+        ),
+        (
+            "index.html",
+            "<a href='a.txt'>a</a> <a href=\"./b.json\">b</a> <p id=x>revenew</p>",
+        ),
         ("LICENSE", license.as_str()),
         ("uid.txt", "4711"),
-        ("pelican.svg", "<?xml version=\"1.0\"?><svg xmlns='http://www.w3.org/2000/svg'><g/></svg>"),
+        (
+            "pelican.svg",
+            "<?xml version=\"1.0\"?><svg xmlns='http://www.w3.org/2000/svg'><g/></svg>",
+        ),
         ("bad.svg", "<svg><g></svg>"),
         ("t.csv", "a,b\n1,2\n"),
         ("bad.csv", "a,b\n1\n"),
@@ -59,8 +73,14 @@ fn what_files_decide() {
         ("a.txt is valid JSON", false),
         ("b.json has 'entityName' field matching 'Biogen'", true),
         ("b.json has 'entityName' field matching 'Pfizer'", false),
-        ("b.json has 'max' object with 'val' (number) and 'fy' (string) fields", true),
-        ("b.json has 'max' object with 'val' (string) and 'fy' (string) fields", false),
+        (
+            "b.json has 'max' object with 'val' (number) and 'fy' (string) fields",
+            true,
+        ),
+        (
+            "b.json has 'max' object with 'val' (string) and 'fy' (string) fields",
+            false,
+        ),
         ("b.json has keys entityName, max and lat", true),
         ("b.json has keys entityName and name", false),
         ("result.json is NOT committed", true),
@@ -98,13 +118,22 @@ fn said_in_many_ways() {
         ("index.html", page),
         ("a.txt", long.as_str()),
         ("about.md", "one two three"),
-        ("data.json", r#"{"name":"x","items":[1,2],"max":{"val":1,"fy":"2021"},"lat":1.5}"#),
+        (
+            "data.json",
+            r#"{"name":"x","items":[1,2],"max":{"val":1,"fy":"2021"},"lat":1.5}"#,
+        ),
         ("p.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>"),
         ("f.xml", "<a/>"),
         ("t.csv", "a,b\n1,2\n"),
         ("LICENSE", license.as_str()),
         ("README.md", "# Title\n\n## Setup\n\n## Usage\n\nMIT"),
-        ("list.json", concat!("\u{feff}", r#"{"items":[{"id":1},{"id":2}],"some":[{"id":1},{}],"a.b":"Alice","o":{"c":2.0},"none":[]}"#)),
+        (
+            "list.json",
+            concat!(
+                "\u{feff}",
+                r#"{"items":[{"id":1},{"id":2}],"some":[{"id":1},{}],"a.b":"Alice","o":{"c":2.0},"none":[]}"#
+            ),
+        ),
         ("mark.csv", "\u{feff}a,b\n1,2\n"),
         ("uid.txt", "4711"),
         (".nojekyll", ""),
@@ -154,7 +183,10 @@ fn said_in_many_ways() {
 #[test]
 fn what_is_there_leaves_it_open() {
     let files = [
-        ("data.json", r#"{"name":"x","max":{"val":"Ali"},"total":1,"total":2}"#),
+        (
+            "data.json",
+            r#"{"name":"x","max":{"val":"Ali"},"total":1,"total":2}"#,
+        ),
         ("t.csv", "a,b\n1,2\n"),
         ("README.md", "# Title\n\nTODO: well-known setup"),
     ];
@@ -182,30 +214,135 @@ fn what_is_there_leaves_it_open() {
 #[test]
 fn as_a_person_sees_it() {
     for (text, file, content, expected) in [
-        ("index.html contains \"Tom & Jerry\"", "index.html", "<p>Tom &amp; Jerry</p>", Ok(true)),
-        ("index.html contains the text \"Hello World\"", "index.html", "<p><b>Hello</b> World</p>", Ok(true)),
-        ("index.html contains the text \"Hello World\"", "index.html", "<!-- Hello World --><p>x</p>", Ok(false)),
-        ("index.html does not contain the text \"undefined\"", "index.html", "<script>typeof q === 'undefined'</script>", Err(())),
-        ("index.html does not contain \"undefined\"", "index.html", "<p>undefined</p>", Ok(false)),
-        ("index.html does not contain \"eval(\"", "index.html", "<script>eval('1')</script>", Ok(false)),
-        ("index.html does not contain \"TODO\"", "index.html", "<p>done</p>", Ok(true)),
-        ("index.html links to a.txt", "index.html", "<!-- <a href=\"a.txt\">x</a> -->", Ok(false)),
-        ("index.html links to a.txt", "index.html", "<a data-href=\"a.txt\">x</a>", Ok(false)),
-        ("index.html links to a.txt", "index.html", "<template><a href=\"a.txt\">x</a></template>", Ok(false)),
-        ("index.html links to a.txt", "index.html", "<a href=\"%61.txt\">x</a>", Ok(true)),
-        ("index.html links to a.txt", "index.html", "<script>link.href = \"a.txt\"</script>", Ok(true)),
-        ("about.md contains exactly three words", "about.md", "1. Curious\n2. Careful\n3. Kind", Ok(true)),
-        ("about.md contains exactly three words", "about.md", "Curious—Careful—Kind", Ok(true)),
-        ("about.md contains exactly three words", "about.md", "Curious,Careful,Kind", Ok(true)),
-        ("about.md contains exactly three words", "about.md", "---\ntitle: x\n---\nCurious Careful Kind <!-- three -->", Ok(true)),
-        ("about.md contains exactly three words", "about.md", "and/or 3,000 e.g.", Ok(true)),
+        (
+            "index.html contains \"Tom & Jerry\"",
+            "index.html",
+            "<p>Tom &amp; Jerry</p>",
+            Ok(true),
+        ),
+        (
+            "index.html contains the text \"Hello World\"",
+            "index.html",
+            "<p><b>Hello</b> World</p>",
+            Ok(true),
+        ),
+        (
+            "index.html contains the text \"Hello World\"",
+            "index.html",
+            "<!-- Hello World --><p>x</p>",
+            Ok(false),
+        ),
+        (
+            "index.html does not contain the text \"undefined\"",
+            "index.html",
+            "<script>typeof q === 'undefined'</script>",
+            Err(()),
+        ),
+        (
+            "index.html does not contain \"undefined\"",
+            "index.html",
+            "<p>undefined</p>",
+            Ok(false),
+        ),
+        (
+            "index.html does not contain \"eval(\"",
+            "index.html",
+            "<script>eval('1')</script>",
+            Ok(false),
+        ),
+        (
+            "index.html does not contain \"TODO\"",
+            "index.html",
+            "<p>done</p>",
+            Ok(true),
+        ),
+        (
+            "index.html links to a.txt",
+            "index.html",
+            "<!-- <a href=\"a.txt\">x</a> -->",
+            Ok(false),
+        ),
+        (
+            "index.html links to a.txt",
+            "index.html",
+            "<a data-href=\"a.txt\">x</a>",
+            Ok(false),
+        ),
+        (
+            "index.html links to a.txt",
+            "index.html",
+            "<template><a href=\"a.txt\">x</a></template>",
+            Ok(false),
+        ),
+        (
+            "index.html links to a.txt",
+            "index.html",
+            "<a href=\"%61.txt\">x</a>",
+            Ok(true),
+        ),
+        (
+            "index.html links to a.txt",
+            "index.html",
+            "<script>link.href = \"a.txt\"</script>",
+            Ok(true),
+        ),
+        (
+            "about.md contains exactly three words",
+            "about.md",
+            "1. Curious\n2. Careful\n3. Kind",
+            Ok(true),
+        ),
+        (
+            "about.md contains exactly three words",
+            "about.md",
+            "Curious—Careful—Kind",
+            Ok(true),
+        ),
+        (
+            "about.md contains exactly three words",
+            "about.md",
+            "Curious,Careful,Kind",
+            Ok(true),
+        ),
+        (
+            "about.md contains exactly three words",
+            "about.md",
+            "---\ntitle: x\n---\nCurious Careful Kind <!-- three -->",
+            Ok(true),
+        ),
+        (
+            "about.md contains exactly three words",
+            "about.md",
+            "and/or 3,000 e.g.",
+            Ok(true),
+        ),
         ("p.svg is valid SVG", "p.svg", "<svg/>", Ok(false)),
-        ("p.svg is valid SVG", "p.svg", "<svg xmlns='http://www.w3.org/2000/svg'><use xlink:href='#a'/></svg>", Ok(false)),
+        (
+            "p.svg is valid SVG",
+            "p.svg",
+            "<svg xmlns='http://www.w3.org/2000/svg'><use xlink:href='#a'/></svg>",
+            Ok(false),
+        ),
         ("t.csv is valid CSV", "t.csv", "a,b\n\"x\"y,2\n", Ok(false)),
-        ("t.csv is valid CSV", "t.csv", "a,b\r\n\"x, \"\"y\"\"\n\",5\"\r\n", Ok(true)),
+        (
+            "t.csv is valid CSV",
+            "t.csv",
+            "a,b\r\n\"x, \"\"y\"\"\n\",5\"\r\n",
+            Ok(true),
+        ),
     ] {
-        assert_eq!(verdict(text, "b", &[(file, content)]), expected, "{text}: {content}");
+        assert_eq!(
+            verdict(text, "b", &[(file, content)]),
+            expected,
+            "{text}: {content}"
+        );
     }
-    let by_script = [("index.html", "<script src=a.js></script>"), ("a.js", "document.body.textContent = 'Hello World'")];
-    assert_eq!(verdict("index.html contains \"Hello World\"", "b", &by_script), Err(()));
+    let by_script = [
+        ("index.html", "<script src=a.js></script>"),
+        ("a.js", "document.body.textContent = 'Hello World'"),
+    ];
+    assert_eq!(
+        verdict("index.html contains \"Hello World\"", "b", &by_script),
+        Err(())
+    );
 }

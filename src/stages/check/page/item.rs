@@ -36,28 +36,48 @@ impl Item {
 
     /// The code as an expression has it: a semicolon at its end is none of it.
     pub(super) fn expression(&self) -> &str {
-        self.code.trim_end_matches(|c: char| c == ';' || c.is_whitespace())
+        self.code
+            .trim_end_matches(|c: char| c == ';' || c.is_whitespace())
     }
 
     /// Whether it names something that is not there, and not as what is called: "accuracy >= 0.8" is for a person.
     #[must_use]
     pub fn is_about_nothing(&self) -> bool {
-        let Some(Look::Threw(what)) = self.seen.as_ref().filter(|_| self.state != State::Passed) else { return false };
-        let name = what.strip_prefix("ReferenceError: ").and_then(|r| r.strip_suffix(" is not defined"));
-        name.is_some_and(|name| !["document", "window"].iter().any(|w| self.code.contains(w)) && !self.code.contains(&format!("{name}(")))
+        let Some(Look::Threw(what)) = self.seen.as_ref().filter(|_| self.state != State::Passed)
+        else {
+            return false;
+        };
+        let name = what
+            .strip_prefix("ReferenceError: ")
+            .and_then(|r| r.strip_suffix(" is not defined"));
+        name.is_some_and(|name| {
+            !["document", "window"].iter().any(|w| self.code.contains(w))
+                && !self.code.contains(&format!("{name}("))
+        })
     }
 
     #[must_use]
     pub fn new(code: &str) -> Self {
         let code = code.trim().to_owned();
-        Self { code, form: Form::Expression, asked: None, looks: 0, slow: false, awaited: false, state: State::Open, seen: None }
+        Self {
+            code,
+            form: Form::Expression,
+            asked: None,
+            looks: 0,
+            slow: false,
+            awaited: false,
+            state: State::Open,
+            seen: None,
+        }
     }
 }
 
 /// Why a check in this state is not passed, in words.
 #[must_use]
 pub fn reason(item: &Item, gone: Option<&str>, blocked: bool) -> String {
-    let page = gone.map(str::to_owned).or_else(|| blocked.then(|| "the page's script does not come to an end".to_owned()));
+    let page = gone
+        .map(str::to_owned)
+        .or_else(|| blocked.then(|| "the page's script does not come to an end".to_owned()));
     match (&item.state, &item.seen) {
         (State::Invalid(why), _) => why.clone(),
         (State::Cut, _) => "the check does not come to an end".to_owned(),

@@ -39,19 +39,31 @@ pub fn compile(tab: &mut Tab<'_>, items: &mut [Item]) -> anyhow::Result<()> {
     let mut asked = Vec::new();
     for item in items.iter() {
         // Top-level await is none of a plain script, so a script is looked at twice.
-        let sources = [Form::Expression.wrapped(item.expression()), Form::Body.wrapped(&item.code), item.code.clone()];
+        let sources = [
+            Form::Expression.wrapped(item.expression()),
+            Form::Body.wrapped(&item.code),
+            item.code.clone(),
+        ];
         let mut ids = Vec::new();
         for source in sources {
-            let script = json!({"expression": source, "sourceURL": "check", "persistScript": false});
+            let script =
+                json!({"expression": source, "sourceURL": "check", "persistScript": false});
             ids.push(tab.post("Runtime.compileScript", &script)?);
         }
         asked.push(ids);
     }
     for (item, ids) in items.iter_mut().zip(asked) {
         let mut errors = ids.into_iter().map(|id| error_of(tab, id, until));
-        let (expression, body) = (errors.next().transpose()?.flatten(), errors.next().transpose()?.flatten());
+        let (expression, body) = (
+            errors.next().transpose()?.flatten(),
+            errors.next().transpose()?.flatten(),
+        );
         let script = errors.next().transpose()?.flatten();
-        let returns = || code::bare(&item.code).split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).any(|w| w == "return");
+        let returns = || {
+            code::bare(&item.code)
+                .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .any(|w| w == "return")
+        };
         match (expression, body, script) {
             _ if item.code.is_empty() => item.state = State::Invalid("there is no code".to_owned()),
             // What begins with a brace is a block to whoever evaluates it, not an object.
@@ -80,7 +92,10 @@ fn error_of(tab: &mut Tab<'_>, id: u64, until: Instant) -> anyhow::Result<Option
         }
         if !tab.pump(until)? {
             tab.require_browser()?;
-            anyhow::bail!("the browser does not read the checks in {} s", COMPILE.as_secs());
+            anyhow::bail!(
+                "the browser does not read the checks in {} s",
+                COMPILE.as_secs()
+            );
         }
     }
 }
@@ -90,7 +105,13 @@ fn error_of(tab: &mut Tab<'_>, id: u64, until: Instant) -> anyhow::Result<Option
 ///
 /// # Errors
 /// The browser has ended.
-pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit: Duration) -> anyhow::Result<bool> {
+pub fn look(
+    tab: &mut Tab<'_>,
+    url: &str,
+    watch: &str,
+    items: &mut [Item],
+    limit: Duration,
+) -> anyhow::Result<bool> {
     let deadline = Instant::now() + limit;
     let patience = BLOCKED.min(limit / 2);
     let mut blocked = false;
@@ -110,8 +131,13 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
             let left = deadline.saturating_duration_since(heard);
             // While a check has the page, and before each has had its first turn, that nothing stirs says nothing.
             let all_asked = items.iter().all(|i| i.state != State::Open || i.looks > 0);
-            let idle = all_asked && tab.loaded && !tab.is_busy() && next > left.as_secs_f64() * 1000.0;
-            quiet_since = if idle { quiet_since.or(Some(heard)) } else { None };
+            let idle =
+                all_asked && tab.loaded && !tab.is_busy() && next > left.as_secs_f64() * 1000.0;
+            quiet_since = if idle {
+                quiet_since.or(Some(heard))
+            } else {
+                None
+            };
         } else if heard.elapsed() >= patience {
             tab.require_browser()?;
             tab.send("Runtime.terminateExecution", &json!({}))?;
@@ -140,10 +166,16 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
     }
     slow(tab, items)?;
     // Those that passed are looked at once more, and those that are open get their last chance.
-    if tab.record.gone.is_none() && ask_watch(tab, watch, Instant::now() + Duration::from_secs(1))?.is_none() {
+    if tab.record.gone.is_none()
+        && ask_watch(tab, watch, Instant::now() + Duration::from_secs(1))?.is_none()
+    {
         blocked = true;
     } else if tab.record.gone.is_none() {
-        again(tab, items, Instant::now() + Duration::from_millis(CODE_LIMIT + 500))?;
+        again(
+            tab,
+            items,
+            Instant::now() + Duration::from_millis(CODE_LIMIT + 500),
+        )?;
     }
     Ok(blocked)
 }
@@ -152,7 +184,11 @@ pub fn look(tab: &mut Tab<'_>, url: &str, watch: &str, items: &mut [Item], limit
 fn ask_watch(tab: &mut Tab<'_>, watch: &str, deadline: Instant) -> anyhow::Result<Option<f64>> {
     let limit = Duration::from_millis(600).min(deadline.saturating_duration_since(Instant::now()));
     let expression = format!("globalThis[{watch:?}]?.()");
-    let answer = tab.call("Runtime.evaluate", &json!({"expression": expression, "returnByValue": true}), limit)?;
+    let answer = tab.call(
+        "Runtime.evaluate",
+        &json!({"expression": expression, "returnByValue": true}),
+        limit,
+    )?;
     Ok(match answer {
         None => None,
         // Between two documents.

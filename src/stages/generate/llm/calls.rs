@@ -60,7 +60,8 @@ struct Fact {
 /// The folder of the facts, in a recording and beside the journal.
 const FACTS: &str = "facts";
 
-const RECORD_IT: &str = "record it: run the same command with --record DIR instead of --replay, and a model";
+const RECORD_IT: &str =
+    "record it: run the same command with --record DIR instead of --replay, and a model";
 
 /// Why a call gave no answer.
 pub enum Stop {
@@ -104,25 +105,55 @@ impl<'a> Calls<'a> {
         let mut known = BTreeMap::new();
         let mut next = 1;
         for (name, call) in read_all(dir, files::read_json)?.unwrap_or_default() {
-            next = next.max(name.split(['-', '.']).next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0) + 1);
+            next = next.max(
+                name.split(['-', '.'])
+                    .next()
+                    .and_then(|n| n.parse::<u32>().ok())
+                    .unwrap_or(0)
+                    + 1,
+            );
             if call.answer.is_some() {
                 known.insert(call.digest.clone(), call);
             }
         }
         if let Some(replay) = &model.replay {
             let recorded = read_all(replay, recording)
-                .and_then(|all| all.ok_or_else(|| Error::new(Code::Usage, "there is no such directory")))
-                .map_err(|e| Error { code: Code::Usage, ..e.context(format!("--replay {}", replay.display())) })?;
-            known.extend(recorded.into_iter().map(|(_, call)| (call.digest.clone(), call)));
+                .and_then(|all| {
+                    all.ok_or_else(|| Error::new(Code::Usage, "there is no such directory"))
+                })
+                .map_err(|e| Error {
+                    code: Code::Usage,
+                    ..e.context(format!("--replay {}", replay.display()))
+                })?;
+            known.extend(
+                recorded
+                    .into_iter()
+                    .map(|(_, call)| (call.digest.clone(), call)),
+            );
         }
         let client = Client::new(model.endpoints.clone());
-        let tally = RefCell::new(Tally { usage: Some(Usage::default()), ..Tally::default() });
-        Ok(Self { world, model, client, dir, known: RefCell::new(known), next: Cell::new(next), until, tally })
+        let tally = RefCell::new(Tally {
+            usage: Some(Usage::default()),
+            ..Tally::default()
+        });
+        Ok(Self {
+            world,
+            model,
+            client,
+            dir,
+            known: RefCell::new(known),
+            next: Cell::new(next),
+            until,
+            tally,
+        })
     }
 
     pub fn tally(&self) -> Tally {
         let tally = self.tally.borrow().clone();
-        Tally { usage: tally.usage.filter(|u| !tally.silent && u.total_tokens > 0), ..tally }
+        Tally {
+            usage: tally.usage.filter(|u| !tally.silent && u.total_tokens > 0),
+            ..tally
+        }
     }
 
     /// What the model says to this.
@@ -133,7 +164,11 @@ impl<'a> Calls<'a> {
         let messages = self.without_secrets(messages);
         let request: Vec<Said> = messages.iter().map(said).collect();
         let digest = digest(&request);
-        let found = self.known.borrow().get(&digest).and_then(|c| c.answer.clone());
+        let found = self
+            .known
+            .borrow()
+            .get(&digest)
+            .and_then(|c| c.answer.clone());
         if let Some(answer) = found {
             self.tally.borrow_mut().attempts += 1;
             self.count(&request, &answer);
@@ -182,7 +217,11 @@ impl<'a> Calls<'a> {
     ///
     /// # Errors
     /// As [`Stop`] says.
-    pub fn fact(&self, url: &str, get: impl FnOnce() -> Result<String, String>) -> Result<Result<String, String>, Stop> {
+    pub fn fact(
+        &self,
+        url: &str,
+        get: impl FnOnce() -> Result<String, String>,
+    ) -> Result<Result<String, String>, Stop> {
         let name = format!("{}.json", &sha256_hex(url.as_bytes())[..16]);
         let place = |dir: &Path| dir.join(FACTS).join(&name);
         let known = files::read_json::<Fact>(&place(self.dir)).map_err(Stop::Error)?;
@@ -191,7 +230,10 @@ impl<'a> Calls<'a> {
             (None, Some(dir)) => {
                 let place = place(dir);
                 let bytes = fs::read(&place).map_err(|_| {
-                    let message = format!("--replay {}: what stands at {url} was not recorded", dir.display());
+                    let message = format!(
+                        "--replay {}: what stands at {url} was not recorded",
+                        dir.display()
+                    );
                     Stop::Error(Error::new(Code::LlmFailed, message).hint(RECORD_IT))
                 })?;
                 serde_json::from_slice(&bytes)
@@ -204,10 +246,16 @@ impl<'a> Calls<'a> {
                     Ok(body) => (Some(body), None),
                     Err(why) => (None, Some(why)),
                 };
-                Fact { url: url.to_owned(), at: rfc3339_now(), body, error }
+                Fact {
+                    url: url.to_owned(),
+                    at: rfc3339_now(),
+                    body,
+                    error,
+                }
             }
         };
-        self.keep_fact(&fact, &place(self.dir)).map_err(Stop::Error)?;
+        self.keep_fact(&fact, &place(self.dir))
+            .map_err(Stop::Error)?;
         Ok(fact.body.ok_or_else(|| fact.error.unwrap_or_default()))
     }
 
@@ -217,23 +265,35 @@ impl<'a> Calls<'a> {
             files::make_dir(&self.dir.join(FACTS))?;
             files::write_json(own, fact)?;
         }
-        let Some(dir) = &self.model.record else { return Ok(()) };
+        let Some(dir) = &self.model.record else {
+            return Ok(());
+        };
         let facts = dir.join(FACTS);
-        fs::create_dir_all(&facts).with_context(|| format!("--record: making {}", facts.display())).or_code(Code::Usage)?;
-        let text = serde_json::to_string_pretty(fact).context("writing a recording").or_code(Code::Internal)?;
+        fs::create_dir_all(&facts)
+            .with_context(|| format!("--record: making {}", facts.display()))
+            .or_code(Code::Usage)?;
+        let text = serde_json::to_string_pretty(fact)
+            .context("writing a recording")
+            .or_code(Code::Internal)?;
         let name = own.file_name().unwrap_or_default();
-        files::write(&facts.join(name), (text + "\n").as_bytes())
-            .map_err(|e| Error { code: Code::Usage, ..e.context(format!("--record {}", dir.display())) })
+        files::write(&facts.join(name), (text + "\n").as_bytes()).map_err(|e| Error {
+            code: Code::Usage,
+            ..e.context(format!("--record {}", dir.display()))
+        })
     }
 
     fn require_budget(&self, request: &[Said]) -> Result<(), Stop> {
-        let Some(most) = self.model.max_tokens_total else { return Ok(()) };
+        let Some(most) = self.model.max_tokens_total else {
+            return Ok(());
+        };
         let spent = self.tally.borrow().spent;
         let prompt: u64 = request.iter().map(estimate_of).sum();
         if spent.saturating_add(prompt) < most {
             return Ok(());
         }
-        Err(Stop::Failed(format!("--max-tokens-total {most}: {spent} tokens are spent, and the next request has about {prompt}")))
+        Err(Stop::Failed(format!(
+            "--max-tokens-total {most}: {spent} tokens are spent, and the next request has about {prompt}"
+        )))
     }
 
     fn count(&self, request: &[Said], answer: &Answer) {
@@ -244,13 +304,16 @@ impl<'a> Calls<'a> {
                 tally.spent = tally.spent.saturating_add(usage.total_tokens);
                 if let Some(sum) = &mut tally.usage {
                     sum.prompt_tokens = sum.prompt_tokens.saturating_add(usage.prompt_tokens);
-                    sum.completion_tokens = sum.completion_tokens.saturating_add(usage.completion_tokens);
+                    sum.completion_tokens = sum
+                        .completion_tokens
+                        .saturating_add(usage.completion_tokens);
                     sum.total_tokens = sum.total_tokens.saturating_add(usage.total_tokens);
                 }
             }
             None => {
                 tally.silent = true;
-                tally.spent += request.iter().map(estimate_of).sum::<u64>() + estimate(&answer.text);
+                tally.spent +=
+                    request.iter().map(estimate_of).sum::<u64>() + estimate(&answer.text);
             }
         }
     }
@@ -260,51 +323,111 @@ impl<'a> Calls<'a> {
         files::make_dir(self.dir)?;
         let n = self.next.replace(self.next.get() + 1);
         files::write_json(&self.dir.join(format!("{n:02}.json")), call)?;
-        let Some(dir) = self.model.record.as_ref().filter(|_| call.answer.is_some()) else { return Ok(()) };
-        let to_usage = |e: Error| Error { code: Code::Usage, ..e.context(format!("--record {}", dir.display())) };
-        fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display())).or_code(Code::Usage).map_err(to_usage)?;
-        let there = read_all(dir, recording).map_err(to_usage)?.unwrap_or_default();
+        let Some(dir) = self.model.record.as_ref().filter(|_| call.answer.is_some()) else {
+            return Ok(());
+        };
+        let to_usage = |e: Error| Error {
+            code: Code::Usage,
+            ..e.context(format!("--record {}", dir.display()))
+        };
+        fs::create_dir_all(dir)
+            .with_context(|| format!("making {}", dir.display()))
+            .or_code(Code::Usage)
+            .map_err(to_usage)?;
+        let there = read_all(dir, recording)
+            .map_err(to_usage)?
+            .unwrap_or_default();
         let name = there
             .iter()
             .find(|(_, c)| c.digest == call.digest)
-            .map_or_else(|| format!("{:02}-{}.json", there.len() + 1, &call.digest[..8]), |(n, _)| n.clone());
-        let text = serde_json::to_string_pretty(call).context("writing a recording").or_code(Code::Internal)?;
+            .map_or_else(
+                || format!("{:02}-{}.json", there.len() + 1, &call.digest[..8]),
+                |(n, _)| n.clone(),
+            );
+        let text = serde_json::to_string_pretty(call)
+            .context("writing a recording")
+            .or_code(Code::Internal)?;
         files::write(&dir.join(name), (text + "\n").as_bytes()).map_err(to_usage)
     }
 
     fn without_secrets(&self, messages: &[Message]) -> Vec<Message> {
-        messages.iter().map(|m| Message { text: redacted(&m.text, &self.model.secrets), ..m.clone() }).collect()
+        messages
+            .iter()
+            .map(|m| Message {
+                text: redacted(&m.text, &self.model.secrets),
+                ..m.clone()
+            })
+            .collect()
     }
 }
 
 /// Names the recording that is most like the request, and the first line in which they differ.
 fn not_recorded(dir: &Path, request: &[Said]) -> Error {
-    let text =
-        |said: &[Said]| said.iter().map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n"))).collect::<Vec<_>>().join("\n");
+    let text = |said: &[Said]| {
+        said.iter()
+            .map(|s| format!("[{:?}]\n{}\n{}", s.role, s.text, s.images.join("\n")))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     let here = text(request);
     let all = read_all(dir, recording).ok().flatten().unwrap_or_default();
     let near = all.iter().rev().map(|(name, call)| {
         let there = text(&call.request);
-        let same = here.lines().zip(there.lines()).take_while(|(a, b)| a == b).count();
+        let same = here
+            .lines()
+            .zip(there.lines())
+            .take_while(|(a, b)| a == b)
+            .count();
         (same, name, there)
     });
     let detail = match near.max_by_key(|(same, ..)| *same) {
         None => "it holds no recordings".to_owned(),
         Some((same, name, there)) => {
-            let line = |text: &str| text.lines().nth(same).map_or_else(|| "nothing more".to_owned(), |l| format!("{:?}", cut(l, 120)));
-            format!("the nearest is {name}, which differs in line {}: recorded {}, asked {}", same + 1, line(&there), line(&here))
+            let line = |text: &str| {
+                text.lines().nth(same).map_or_else(
+                    || "nothing more".to_owned(),
+                    |l| format!("{:?}", cut(l, 120)),
+                )
+            };
+            format!(
+                "the nearest is {name}, which differs in line {}: recorded {}, asked {}",
+                same + 1,
+                line(&there),
+                line(&here)
+            )
         }
     };
-    Error::new(Code::LlmFailed, format!("--replay {}: this request was not recorded; {detail}", dir.display())).hint(RECORD_IT)
+    Error::new(
+        Code::LlmFailed,
+        format!(
+            "--replay {}: this request was not recorded; {detail}",
+            dir.display()
+        ),
+    )
+    .hint(RECORD_IT)
 }
 
 fn said(message: &Message) -> Said {
-    let image = |i: &crate::ports::llm::Image| format!("{}, {} bytes, sha256 {}", i.media_type, i.bytes.len(), sha256_hex(&i.bytes));
-    Said { role: message.role, text: message.text.clone(), images: message.images.iter().map(image).collect() }
+    let image = |i: &crate::ports::llm::Image| {
+        format!(
+            "{}, {} bytes, sha256 {}",
+            i.media_type,
+            i.bytes.len(),
+            sha256_hex(&i.bytes)
+        )
+    };
+    Said {
+        role: message.role,
+        text: message.text.clone(),
+        images: message.images.iter().map(image).collect(),
+    }
 }
 
 fn digest(request: &[Said]) -> String {
-    let parts: Vec<String> = request.iter().map(|s| format!("{:?}\0{}\0{}", s.role, s.text, s.images.join("\0"))).collect();
+    let parts: Vec<String> = request
+        .iter()
+        .map(|s| format!("{:?}\0{}\0{}", s.role, s.text, s.images.join("\0")))
+        .collect();
     sha256_hex(parts.join("\0\0").as_bytes())
 }
 
@@ -319,28 +442,48 @@ fn estimate(text: &str) -> u64 {
 
 /// A recording is plain JSON, so that it can be written and corrected by hand; a call kept beside a journal is read just as well.
 fn recording(path: &Path) -> Result<Option<Call>> {
-    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display())).or_code(Code::Usage)?;
+    let bytes = fs::read(path)
+        .with_context(|| format!("reading {}", path.display()))
+        .or_code(Code::Usage)?;
     let parse = || -> serde_json::Result<Call> {
         let mut value: serde_json::Value = serde_json::from_slice(&bytes)?;
         let kept = value.get_mut("value").map(serde_json::Value::take);
         serde_json::from_value(kept.unwrap_or(value))
     };
-    parse().map(Some).with_context(|| format!("{} is not a recording", path.display())).or_code(Code::Usage)
+    parse()
+        .map(Some)
+        .with_context(|| format!("{} is not a recording", path.display()))
+        .or_code(Code::Usage)
 }
 
 /// The calls in a directory, by name; `None` where it is not there.
-fn read_all(dir: &Path, read: impl Fn(&Path) -> Result<Option<Call>>) -> Result<Option<Vec<(String, Call)>>> {
+fn read_all(
+    dir: &Path,
+    read: impl Fn(&Path) -> Result<Option<Call>>,
+) -> Result<Option<Vec<(String, Call)>>> {
     let listed = match fs::read_dir(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        listed => listed.and_then(|entries| entries.map(|e| Ok(e?.path())).collect::<io::Result<Vec<PathBuf>>>()),
+        listed => listed.and_then(|entries| {
+            entries
+                .map(|e| Ok(e?.path()))
+                .collect::<io::Result<Vec<PathBuf>>>()
+        }),
     };
-    let mut paths = listed.with_context(|| format!("reading {}", dir.display())).or_code(Code::State)?;
+    let mut paths = listed
+        .with_context(|| format!("reading {}", dir.display()))
+        .or_code(Code::State)?;
     paths.retain(|p| p.extension().is_some_and(|e| e == "json"));
     paths.sort();
     let mut calls = Vec::new();
     for path in paths {
         if let Some(call) = read(&path)? {
-            calls.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), call));
+            calls.push((
+                path.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                call,
+            ));
         }
     }
     Ok(Some(calls))

@@ -16,29 +16,59 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const LIMIT: u64 = 1 << 20;
 const REDIRECTS: u32 = 2;
 /// Some sources (SEC, Wikipedia) ask for a name that says what it is.
-const USER_AGENT: &str =
-    concat!("llmdeploy/", env!("CARGO_PKG_VERSION"), " (command-line tool; reads public facts for a static page, a few requests per page)");
+const USER_AGENT: &str = concat!(
+    "llmdeploy/",
+    env!("CARGO_PKG_VERSION"),
+    " (command-line tool; reads public facts for a static page, a few requests per page)"
+);
 
 /// The text at an address.
 ///
 /// # Errors
 /// Says, for the model to read, why there is none.
-pub fn get(world: &World, hosts: Option<&[String]>, address: &str, until: Instant) -> Result<String, String> {
+pub fn get(
+    world: &World,
+    hosts: Option<&[String]>,
+    address: &str,
+    until: Instant,
+) -> Result<String, String> {
     let mut url = Url::parse(address)?;
     let mut redirects = 0;
     loop {
-        let listed =
-            hosts.is_some_and(|hosts| hosts.iter().any(|h| h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)));
+        let listed = hosts.is_some_and(|hosts| {
+            hosts.iter().any(|h| {
+                h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)
+            })
+        });
         if hosts.is_some() && !listed {
-            return Err(format!("{} is not among the hosts that may be asked", url.authority));
+            return Err(format!(
+                "{} is not among the hosts that may be asked",
+                url.authority
+            ));
         }
         if !url.https && !listed {
             return Err("only https addresses are fetched".to_owned());
         }
-        let timeout = TIMEOUT.min(world.clock.left(Some(until))).max(Duration::from_millis(1));
-        let headers = [("User-Agent", USER_AGENT), ("Accept", "application/json, text/*;q=0.9, */*;q=0.5")];
-        let request = Request { method: "GET", url: url.as_str(), headers: &headers, body: None, timeout, limit: LIMIT };
-        let response = if listed { world.http.send(&request) } else { world.http.send_public(&request) };
+        let timeout = TIMEOUT
+            .min(world.clock.left(Some(until)))
+            .max(Duration::from_millis(1));
+        let headers = [
+            ("User-Agent", USER_AGENT),
+            ("Accept", "application/json, text/*;q=0.9, */*;q=0.5"),
+        ];
+        let request = Request {
+            method: "GET",
+            url: url.as_str(),
+            headers: &headers,
+            body: None,
+            timeout,
+            limit: LIMIT,
+        };
+        let response = if listed {
+            world.http.send(&request)
+        } else {
+            world.http.send_public(&request)
+        };
         let response = response.map_err(|e| match e.downcast_ref::<TooLarge>() {
             Some(_) => format!("larger than {} KiB", LIMIT >> 10),
             None => format!("no answer: {}", e.root_cause()),

@@ -41,7 +41,12 @@ impl Judged {
     /// which falls short of the task first.
     pub fn score(&self) -> (usize, usize, Reverse<usize>, Reverse<usize>) {
         let grave = self.findings.iter().filter(|f| f.grave).count();
-        (self.passed, self.kept, Reverse(grave), Reverse(self.findings.len()))
+        (
+            self.passed,
+            self.kept,
+            Reverse(grave),
+            Reverse(self.findings.len()),
+        )
     }
 }
 
@@ -49,12 +54,19 @@ impl Judged {
 ///
 /// # Errors
 /// `state`; the judge's.
-pub fn kept(calls: &Path, draft: &Draft<'_>, judge: impl FnOnce() -> Result<Judgement>) -> Result<Judgement> {
+pub fn kept(
+    calls: &Path,
+    draft: &Draft<'_>,
+    judge: impl FnOnce() -> Result<Judgement>,
+) -> Result<Judgement> {
     let dir = calls.join("judged");
     let name = digest(draft);
     let (sheet, picture) = (dir.join(format!("{name}.json")), picture_of(&dir, &name));
     if let Some(known) = files::read_json::<Judgement>(&sheet)? {
-        return Ok(Judgement { picture: std::fs::read(picture).ok(), ..known });
+        return Ok(Judgement {
+            picture: std::fs::read(picture).ok(),
+            ..known
+        });
     }
     let new = judge()?;
     if new.provisional {
@@ -74,7 +86,10 @@ fn picture_of(dir: &Path, name: &str) -> PathBuf {
 }
 
 fn digest(draft: &Draft<'_>) -> String {
-    let files = draft.files.iter().map(|(path, bytes)| format!("{path}\0{}\n", sha256_hex(bytes)));
+    let files = draft
+        .files
+        .iter()
+        .map(|(path, bytes)| format!("{path}\0{}\n", sha256_hex(bytes)));
     let deleted = draft.deleted.iter().map(|path| format!("{path}\n"));
     sha256_hex(files.chain(deleted).collect::<String>().as_bytes())[..16].to_owned()
 }
@@ -84,13 +99,27 @@ mod tests {
     use super::*;
 
     fn judged(passed: usize, kept: usize, findings: Vec<Finding>) -> Judged {
-        Judged { candidate: Candidate::default(), findings, passed, kept, picture: None }
+        Judged {
+            candidate: Candidate::default(),
+            findings,
+            passed,
+            kept,
+            picture: None,
+        }
     }
 
     #[test]
     fn checks_count_before_all_else() {
-        let grave = |n: usize| (0..n).map(|n| Finding::grave(n.to_string())).collect::<Vec<_>>();
-        let minor = |n: usize| (0..n).map(|n| Finding::minor(n.to_string())).collect::<Vec<_>>();
+        let grave = |n: usize| {
+            (0..n)
+                .map(|n| Finding::grave(n.to_string()))
+                .collect::<Vec<_>>()
+        };
+        let minor = |n: usize| {
+            (0..n)
+                .map(|n| Finding::minor(n.to_string()))
+                .collect::<Vec<_>>()
+        };
         // In ascending order.
         let all = [
             judged(1, 9, vec![]),
@@ -108,7 +137,14 @@ mod tests {
     fn a_judgement_is_made_once() {
         let dir = tempfile::tempdir().unwrap();
         let none = std::collections::BTreeSet::new();
-        let draft = Draft { files: [(crate::values::RelPath::parse("index.html").unwrap(), b"x".as_slice())].into(), deleted: &none };
+        let draft = Draft {
+            files: [(
+                crate::values::RelPath::parse("index.html").unwrap(),
+                b"x".as_slice(),
+            )]
+            .into(),
+            deleted: &none,
+        };
         let made = Judgement {
             findings: vec![Finding::grave("at 12:03:04")],
             passed: 1,
@@ -119,7 +155,17 @@ mod tests {
         let first = kept(dir.path(), &draft, || Ok(made.clone())).unwrap();
         let again = kept(dir.path(), &draft, || panic!("it is on record")).unwrap();
         assert_eq!((&first, &again), (&made, &made));
-        let other = Draft { files: [(crate::values::RelPath::parse("index.html").unwrap(), b"y".as_slice())].into(), deleted: &none };
-        assert_eq!(kept(dir.path(), &other, || Ok(Judgement::default())).unwrap(), Judgement::default());
+        let other = Draft {
+            files: [(
+                crate::values::RelPath::parse("index.html").unwrap(),
+                b"y".as_slice(),
+            )]
+            .into(),
+            deleted: &none,
+        };
+        assert_eq!(
+            kept(dir.path(), &other, || Ok(Judgement::default())).unwrap(),
+            Judgement::default()
+        );
     }
 }

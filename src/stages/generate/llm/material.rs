@@ -39,7 +39,17 @@ pub fn attachments(all: &[Shown<'_>]) -> String {
     let (mut out, mut left) = (String::new(), ATTACHMENTS);
     for shown in all {
         let about = about(shown);
-        let _ = writeln!(out, "### {}{}\n{}", shown.path, if shown.to_change { " (send your corrected version)" } else { "" }, about.facts);
+        let _ = writeln!(
+            out,
+            "### {}{}\n{}",
+            shown.path,
+            if shown.to_change {
+                " (send your corrected version)"
+            } else {
+                ""
+            },
+            about.facts
+        );
         let limit = if shown.to_change { WHOLE } else { HEAD }.min(left);
         if let Some(text) = about.text.filter(|t| !t.is_empty()) {
             left -= quote(&mut out, shown.path.as_str(), &text, limit);
@@ -55,17 +65,30 @@ struct About {
 }
 
 fn about(shown: &Shown<'_>) -> About {
-    let media_type = if shown.media_type.is_empty() { "unknown media type" } else { shown.media_type };
+    let media_type = if shown.media_type.is_empty() {
+        "unknown media type"
+    } else {
+        shown.media_type
+    };
     let mut facts = format!("{media_type}, {} bytes", shown.bytes.len());
     let path = shown.path.as_str().to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
     if ending::is_sheet(&path) {
         let text = match sheet::sheets(shown.bytes) {
             Ok(sheets) => {
-                let names: Vec<_> =
-                    sheets.iter().map(|(name, csv)| format!("{name:?} ({} rows with the heading)", csv.lines().count())).collect();
+                let names: Vec<_> = sheets
+                    .iter()
+                    .map(|(name, csv)| {
+                        format!("{name:?} ({} rows with the heading)", csv.lines().count())
+                    })
+                    .collect();
                 let _ = write!(facts, ", sheets: {}; as CSV:", names.join(", "));
-                Some(sheets.iter().map(|(name, csv)| format!("[sheet {name}]\n{csv}")).collect())
+                Some(
+                    sheets
+                        .iter()
+                        .map(|(name, csv)| format!("[sheet {name}]\n{csv}"))
+                        .collect(),
+                )
             }
             Err(why) => {
                 let _ = write!(facts, "; it does not read: {why}");
@@ -83,14 +106,29 @@ fn about(shown: &Shown<'_>) -> About {
         return About { facts, text: None };
     };
     if ends(&[".csv", ".tsv"]) {
-        let mut rows =
-            csv::ReaderBuilder::new().flexible(true).delimiter(if ends(&[".tsv"]) { b'\t' } else { b',' }).from_reader(text.as_bytes());
-        let columns: Vec<String> = rows.headers().map(|h| h.iter().map(|c| format!("{c:?}")).collect()).unwrap_or_default();
-        let _ = write!(facts, ", columns: {}; {} rows below the heading", columns.join(", "), rows.records().flatten().count());
+        let mut rows = csv::ReaderBuilder::new()
+            .flexible(true)
+            .delimiter(if ends(&[".tsv"]) { b'\t' } else { b',' })
+            .from_reader(text.as_bytes());
+        let columns: Vec<String> = rows
+            .headers()
+            .map(|h| h.iter().map(|c| format!("{c:?}")).collect())
+            .unwrap_or_default();
+        let _ = write!(
+            facts,
+            ", columns: {}; {} rows below the heading",
+            columns.join(", "),
+            rows.records().flatten().count()
+        );
     } else if ends(&[".json"])
         && let Ok(shape) = json::shape(&text, KEYS)
     {
-        let list = |keys: Vec<String>| keys.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
+        let list = |keys: Vec<String>| {
+            keys.iter()
+                .map(|k| format!("{k:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         match shape {
             Shape::Object(keys) => drop(write!(facts, ", an object with the keys {}", list(keys))),
             Shape::Array(length, first) => {
@@ -102,14 +140,26 @@ fn about(shown: &Shown<'_>) -> About {
             Shape::Scalar => {}
         }
     }
-    About { facts, text: Some(text) }
+    About {
+        facts,
+        text: Some(text),
+    }
 }
 
 /// The images for the request, with the media type that their bytes have.
 #[must_use]
 pub fn images(all: &[Shown<'_>]) -> Vec<Image> {
-    let image = |s: &Shown<'_>| Some(Image { media_type: seen_type(s.bytes)?.to_owned(), bytes: s.bytes.to_vec() });
-    all.iter().filter(|s| s.bytes.len() <= IMAGE).filter_map(image).take(IMAGES).collect()
+    let image = |s: &Shown<'_>| {
+        Some(Image {
+            media_type: seen_type(s.bytes)?.to_owned(),
+            bytes: s.bytes.to_vec(),
+        })
+    };
+    all.iter()
+        .filter(|s| s.bytes.len() <= IMAGE)
+        .filter_map(image)
+        .take(IMAGES)
+        .collect()
 }
 
 /// The media type of a picture that models look at.
@@ -127,7 +177,10 @@ pub fn text(bytes: &[u8]) -> Option<String> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text.to_owned()),
         // A few odd bytes, as in Latin-1.
-        Err(e) if e.valid_up_to() > bytes.len() / 2 || bytes.iter().filter(|b| b.is_ascii()).count() * 10 > bytes.len() * 9 => {
+        Err(e)
+            if e.valid_up_to() > bytes.len() / 2
+                || bytes.iter().filter(|b| b.is_ascii()).count() * 10 > bytes.len() * 9 =>
+        {
             Some(String::from_utf8_lossy(bytes).into_owned())
         }
         Err(_) => None,
@@ -137,7 +190,10 @@ pub fn text(bytes: &[u8]) -> Option<String> {
 /// The deployed text files within the budget: the page first, then the small ones; the others by name.
 #[must_use]
 pub fn deployed(files: &[(String, Vec<u8>)], skip: &BTreeSet<&str>) -> String {
-    let mut order: Vec<&(String, Vec<u8>)> = files.iter().filter(|(path, _)| !skip.contains(path.as_str())).collect();
+    let mut order: Vec<&(String, Vec<u8>)> = files
+        .iter()
+        .filter(|(path, _)| !skip.contains(path.as_str()))
+        .collect();
     order.sort_by_key(|(path, bytes)| (path != "index.html", bytes.len(), path.clone()));
     let (mut out, mut left) = (String::new(), DEPLOYED);
     for (path, bytes) in order {
@@ -152,9 +208,20 @@ pub fn deployed(files: &[(String, Vec<u8>)], skip: &BTreeSet<&str>) -> String {
 /// A text between lines that name it; gives back how much of it there is.
 fn quote(out: &mut String, path: &str, text: &str, limit: usize) -> usize {
     let head = head(text, limit);
-    let cut = if head.len() < text.len() { format!("\n[cut: {} of {} bytes are shown]", head.len(), text.len()) } else { String::new() };
-    let newline = if head.ends_with('\n') || head.is_empty() { "" } else { "\n" };
-    let _ = writeln!(out, "----- begin {path} -----\n{head}{newline}----- end {path} -----{cut}");
+    let cut = if head.len() < text.len() {
+        format!("\n[cut: {} of {} bytes are shown]", head.len(), text.len())
+    } else {
+        String::new()
+    };
+    let newline = if head.ends_with('\n') || head.is_empty() {
+        ""
+    } else {
+        "\n"
+    };
+    let _ = writeln!(
+        out,
+        "----- begin {path} -----\n{head}{newline}----- end {path} -----{cut}"
+    );
     head.len()
 }
 
@@ -176,8 +243,17 @@ mod tests {
     fn what_is_said_of_an_attachment() {
         let path = |p| RelPath::parse(p).unwrap();
         let (csv, json, png) = (path("data.csv"), path("a.json"), path("x.png"));
-        let shown = |path, bytes| Shown { path, media_type: "text/csv", bytes, to_change: false };
-        let text = attachments(&[shown(&csv, b"a,b\n1,2\n3,4\n"), shown(&json, b"[{\"k\":1}]"), shown(&png, b"\x89PNG\r\n")]);
+        let shown = |path, bytes| Shown {
+            path,
+            media_type: "text/csv",
+            bytes,
+            to_change: false,
+        };
+        let text = attachments(&[
+            shown(&csv, b"a,b\n1,2\n3,4\n"),
+            shown(&json, b"[{\"k\":1}]"),
+            shown(&png, b"\x89PNG\r\n"),
+        ]);
         assert!(
             text.contains("columns: \"a\", \"b\"; 2 rows")
                 && text.contains("a list of 1 objects with the keys \"k\"")

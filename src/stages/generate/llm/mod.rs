@@ -120,7 +120,10 @@ pub enum Outcome {
 /// `git_failed`.
 pub fn prompt(context: &Context<'_>) -> Result<String> {
     let required = required::required(context.task);
-    Ok(redacted(&first(context, &required)?.to_text(), &context.model.secrets))
+    Ok(redacted(
+        &first(context, &required)?.to_text(),
+        &context.model.secrets,
+    ))
 }
 
 /// Asks a model for the app.
@@ -132,16 +135,36 @@ pub fn make(context: &Context<'_>) -> Result<Outcome> {
     let clock = &context.world.clock;
     let until = Instant::now() + clock.left(None) * share / whole;
     let required = required::required(context.task);
-    let deployed: BTreeSet<String> = context.base.iter().flat_map(|(base, _)| base.files.iter().map(|f| f.path.clone())).collect();
+    let deployed: BTreeSet<String> = context
+        .base
+        .iter()
+        .flat_map(|(base, _)| base.files.iter().map(|f| f.path.clone()))
+        .collect();
     let calls = Calls::open(context.world, context.model, context.calls, until)?;
     let talk = first(context, &required)?;
-    let rules = Rules { required: &required, attachments: &context.attachments, deployed: &deployed };
-    let mut work =
-        Work { context, rules, calls, base: talk.clone(), turn: talk.clone(), talk, candidate: Candidate::default(), fetched: 0, rests: 0 };
+    let rules = Rules {
+        required: &required,
+        attachments: &context.attachments,
+        deployed: &deployed,
+    };
+    let mut work = Work {
+        context,
+        rules,
+        calls,
+        base: talk.clone(),
+        turn: talk.clone(),
+        talk,
+        candidate: Candidate::default(),
+        fetched: 0,
+        rests: 0,
+    };
     let (best, why) = work.go()?;
     let tally = work.calls.tally();
     let Some(best) = best else {
-        return Ok(Outcome::Nothing(why.unwrap_or_else(|| "the model gave no usable page".to_owned()), tally));
+        return Ok(Outcome::Nothing(
+            why.unwrap_or_else(|| "the model gave no usable page".to_owned()),
+            tally,
+        ));
     };
     for warning in why.iter().chain(best.findings.iter().map(|f| &f.text)) {
         context.world.progress.warn(warning);
@@ -152,9 +175,18 @@ pub fn make(context: &Context<'_>) -> Result<Outcome> {
 fn first(context: &Context<'_>, required: &Required) -> Result<Talk> {
     let deployed = match context.base {
         Some((base, git_dir)) => {
-            let paths: Vec<&str> = base.files.iter().filter(|f| f.bytes <= LARGEST_SHOWN).map(|f| f.path.as_str()).collect();
+            let paths: Vec<&str> = base
+                .files
+                .iter()
+                .filter(|f| f.bytes <= LARGEST_SHOWN)
+                .map(|f| f.path.as_str())
+                .collect();
             let contents = base.read(context.world, git_dir, &paths)?;
-            paths.iter().zip(contents).filter_map(|(path, bytes)| Some(((*path).to_owned(), bytes?))).collect()
+            paths
+                .iter()
+                .zip(contents)
+                .filter_map(|(path, bytes)| Some(((*path).to_owned(), bytes?)))
+                .collect()
         }
         None => vec![],
     };
@@ -208,11 +240,19 @@ impl Work<'_> {
             let judged = self.judge(&reply, wrong)?;
             let usable = self.is_usable(&judged.candidate);
             let repeated = last.as_ref() == Some(&judged.findings);
-            let done = judged.findings.is_empty() || repeated || repairs >= self.context.model.repairs;
-            let why = judged.findings.first().map(|f| format!("the model gave no usable page: {}", f.text));
+            let done =
+                judged.findings.is_empty() || repeated || repairs >= self.context.model.repairs;
+            let why = judged
+                .findings
+                .first()
+                .map(|f| format!("the model gave no usable page: {}", f.text));
             last = Some(judged.findings.clone());
             let better = usable && best.as_ref().is_none_or(|b| judged.score() > b.score());
-            let tried = if better || best.is_none() { vec![] } else { judged.findings.clone() };
+            let tried = if better || best.is_none() {
+                vec![]
+            } else {
+                judged.findings.clone()
+            };
             // Without a usable app the repair starts from what there is.
             let from = if better {
                 best.insert(judged)
@@ -223,18 +263,34 @@ impl Work<'_> {
                 }
             };
             if done {
-                return Ok(if best.is_some() { (best, None) } else { (None, why) });
+                return Ok(if best.is_some() {
+                    (best, None)
+                } else {
+                    (None, why)
+                });
             }
             if !self.calls.has_time_for_repair() {
                 let late = "too little time is left for a repair".to_owned();
-                let why = if best.is_some() { late } else { why.map_or(late.clone(), |why| format!("{why} ({late})")) };
+                let why = if best.is_some() {
+                    late
+                } else {
+                    why.map_or(late.clone(), |why| format!("{why} ({late})"))
+                };
                 return Ok((best, Some(why)));
             }
             repairs += 1;
-            self.context.world.progress.detail(&format!("{} findings; asking for repair {repairs}", from.findings.len()));
+            self.context.world.progress.detail(&format!(
+                "{} findings; asking for repair {repairs}",
+                from.findings.len()
+            ));
             self.candidate = from.candidate.clone();
             self.talk = self.base.clone();
-            self.talk.ask_repair(&own(&from.candidate), &from.findings, &tried, from.picture.as_deref());
+            self.talk.ask_repair(
+                &own(&from.candidate),
+                &from.findings,
+                &tried,
+                from.picture.as_deref(),
+            );
             self.turn = self.talk.clone();
             self.rests = 0;
         }
@@ -242,20 +298,33 @@ impl Work<'_> {
 
     /// Gets what the model asks for, if that is all it says.
     fn fetch(&mut self, answer: &Answer, reply: &Reply, first_turn: bool) -> Result<bool, Stop> {
-        if reply.fetches.is_empty() || !reply.files.is_empty() || !self.context.model.fetch || self.fetched >= fetch::TURNS {
+        if reply.fetches.is_empty()
+            || !reply.files.is_empty()
+            || !self.context.model.fetch
+            || self.fetched >= fetch::TURNS
+        {
             return Ok(false);
         }
         self.fetched += 1;
         let hosts = self.context.model.fetch_hosts.as_deref();
         let get = |url: &String| {
             let body = self.calls.fact(url, || {
-                self.context.world.progress.detail(&format!("fetching {}", crate::ports::http::masked(url)));
+                self.context
+                    .world
+                    .progress
+                    .detail(&format!("fetching {}", crate::ports::http::masked(url)));
                 fetch::get(self.context.world, hosts, url, self.calls.until)
             });
             body.map(|body| (url.clone(), body))
         };
-        let bodies = reply.fetches.iter().take(fetch::AT_ONCE).map(get).collect::<Result<Vec<_>, Stop>>()?;
-        self.talk.tell_fetched(&answer.text, &bodies, self.fetched == fetch::TURNS);
+        let bodies = reply
+            .fetches
+            .iter()
+            .take(fetch::AT_ONCE)
+            .map(get)
+            .collect::<Result<Vec<_>, Stop>>()?;
+        self.talk
+            .tell_fetched(&answer.text, &bodies, self.fetched == fetch::TURNS);
         self.turn = self.talk.clone();
         if first_turn {
             self.base = self.talk.clone();
@@ -272,25 +341,43 @@ impl Work<'_> {
             return false;
         }
         self.rests += 1;
-        self.context.world.progress.detail("the answer was cut off; asking for the rest");
+        self.context
+            .world
+            .progress
+            .detail("the answer was cut off; asking for the rest");
         self.talk = self.turn.clone();
-        self.talk.ask_rest(&own(&self.candidate), &reply.incomplete, &missing);
+        self.talk
+            .ask_rest(&own(&self.candidate), &reply.incomplete, &missing);
         true
     }
 
     fn missing(&self) -> Vec<String> {
         let there = self.candidate.paths(&self.rules);
-        self.rules.required.files.keys().filter(|p| !there.contains(p.as_str())).map(ToString::to_string).collect()
+        self.rules
+            .required
+            .files
+            .keys()
+            .filter(|p| !there.contains(p.as_str()))
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn judge(&self, reply: &Reply, mut findings: Vec<Finding>) -> Result<Judged> {
         let candidate = self.candidate.clone();
-        findings.extend(reply.incomplete.iter().map(|path| Finding::grave(format!("{path} was cut off; send it again, complete."))));
+        findings.extend(
+            reply.incomplete.iter().map(|path| {
+                Finding::grave(format!("{path} was cut off; send it again, complete."))
+            }),
+        );
         if reply.is_empty() && findings.is_empty() {
-            findings.push(Finding::grave("Your answer held no files in the format that is asked for."));
+            findings.push(Finding::grave(
+                "Your answer held no files in the format that is asked for.",
+            ));
         }
         if !reply.fetches.is_empty() && reply.files.is_empty() {
-            findings.push(Finding::grave("Nothing more can be fetched. Write the files from what you have."));
+            findings.push(Finding::grave(
+                "Nothing more can be fetched. Write the files from what you have.",
+            ));
         }
         let written = own(&candidate);
         let paths = candidate.paths(&self.rules);
@@ -302,29 +389,68 @@ impl Work<'_> {
         }));
         let mut judgement = Judgement::default();
         if let Some(judge) = self.context.judge.filter(|_| self.is_usable(&candidate)) {
-            let attached = self.context.attachments.iter().map(|a| (a.path.clone(), a.bytes));
-            let files = attached.chain(candidate.files.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice()))).collect();
-            let draft = Draft { files, deleted: &candidate.deleted };
+            let attached = self
+                .context
+                .attachments
+                .iter()
+                .map(|a| (a.path.clone(), a.bytes));
+            let files = attached
+                .chain(
+                    candidate
+                        .files
+                        .iter()
+                        .map(|(path, bytes)| (path.clone(), bytes.as_slice())),
+                )
+                .collect();
+            let draft = Draft {
+                files,
+                deleted: &candidate.deleted,
+            };
             judgement = judgement::kept(self.context.calls, &draft, || judge(&draft))?;
         }
         findings.extend(judgement.findings);
-        let Judgement { passed, kept, picture, .. } = judgement;
-        Ok(Judged { candidate, findings, passed, kept, picture })
+        let Judgement {
+            passed,
+            kept,
+            picture,
+            ..
+        } = judgement;
+        Ok(Judged {
+            candidate,
+            findings,
+            passed,
+            kept,
+            picture,
+        })
     }
 
     /// Whether there is a page, whole as far as can be seen, and anything of the model's at all.
     fn is_usable(&self, candidate: &Candidate) -> bool {
-        let page = candidate.files.iter().find(|(path, _)| path.as_str() == "index.html");
+        let page = candidate
+            .files
+            .iter()
+            .find(|(path, _)| path.as_str() == "index.html");
         let whole = match page {
-            Some((_, bytes)) => String::from_utf8_lossy(bytes).to_ascii_lowercase().contains("</html>"),
+            Some((_, bytes)) => String::from_utf8_lossy(bytes)
+                .to_ascii_lowercase()
+                .contains("</html>"),
             None => candidate.paths(&self.rules).contains("index.html"),
         };
-        let something = candidate.files.keys().any(|p| !candidate.converted.contains(p)) || !candidate.deleted.is_empty();
+        let something = candidate
+            .files
+            .keys()
+            .any(|p| !candidate.converted.contains(p))
+            || !candidate.deleted.is_empty();
         whole && something
     }
 }
 
 /// What the model itself wrote.
 fn own(candidate: &Candidate) -> BTreeMap<RelPath, Vec<u8>> {
-    candidate.files.iter().filter(|(path, _)| !candidate.converted.contains(path)).map(|(p, b)| (p.clone(), b.clone())).collect()
+    candidate
+        .files
+        .iter()
+        .filter(|(path, _)| !candidate.converted.contains(path))
+        .map(|(p, b)| (p.clone(), b.clone()))
+        .collect()
 }

@@ -29,9 +29,15 @@ impl<'a> Said<'a> {
         let sources: Vec<_> = required::sources(task).collect();
         let mut sentences = Vec::new();
         for (source, (_, text)) in sources.iter().enumerate() {
-            let all = required::sentences(text).map(|text| (text, required::names(text).collect::<Vec<_>>()));
+            let all = required::sentences(text)
+                .map(|text| (text, required::names(text).collect::<Vec<_>>()));
             let naming = all.filter(|(_, names)| !names.is_empty());
-            sentences.extend(naming.map(|(text, names)| Sentence { source, text, names, counts: OnceCell::new() }));
+            sentences.extend(naming.map(|(text, names)| Sentence {
+                source,
+                text,
+                names,
+                counts: OnceCell::new(),
+            }));
         }
         Self { sources, sentences }
     }
@@ -43,49 +49,77 @@ impl<'a> Said<'a> {
         }
         let there = count::words(text);
         for sentence in self.sentences.iter().filter(|s| s.names.contains(&path)) {
-            let counts = sentence.counts.get_or_init(|| count::in_sentence(sentence.text));
+            let counts = sentence
+                .counts
+                .get_or_init(|| count::in_sentence(sentence.text));
             let by = self.sources.get(sentence.source).map_or("", |(by, _)| by);
             for range in counts.iter().filter(|range| !range.contains(&there)) {
-                found.push(Finding::grave(format!("{path} has {there} words; {by} asks for {}.", count::told(range))));
+                found.push(Finding::grave(format!(
+                    "{path} has {there} words; {by} asks for {}.",
+                    count::told(range)
+                )));
             }
         }
     }
 
     /// Key names of a JSON file that brief or a check states plainly: `Fill in {city: "Delhi", lat: float}`, "has 'max' object".
     pub fn keys(&self, path: &str, text: &str, found: &mut Vec<Finding>) {
-        let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) else { return };
+        let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) else {
+            return;
+        };
         let mut wanted: Vec<(&str, String)> = Vec::new();
         // The brief is the first source.
         if let Some((by, brief)) = self.sources.first() {
-            wanted.extend(shape_of(brief, path).into_iter().map(|key| (by.as_str(), key)));
+            wanted.extend(
+                shape_of(brief, path)
+                    .into_iter()
+                    .map(|key| (by.as_str(), key)),
+            );
         }
         // The brief is passed over: its keys are those of the shape.
         let mut last = 0;
         for sentence in &self.sentences {
             // A check is about the file that it names first.
             let first = sentence.source != std::mem::replace(&mut last, sentence.source);
-            let Some((by, check)) = self.sources.get(sentence.source).filter(|_| first && sentence.names.first() == Some(&path)) else {
+            let Some((by, check)) = self
+                .sources
+                .get(sentence.source)
+                .filter(|_| first && sentence.names.first() == Some(&path))
+            else {
                 continue;
             };
-            let key = check.split_once(" has ").and_then(|(_, rest)| rest.split(['\'', '"', '`']).nth(1));
-            let key = key.filter(|k| !k.is_empty() && k.chars().all(|c| c.is_alphanumeric() || c == '_'));
+            let key = check
+                .split_once(" has ")
+                .and_then(|(_, rest)| rest.split(['\'', '"', '`']).nth(1));
+            let key =
+                key.filter(|k| !k.is_empty() && k.chars().all(|c| c.is_alphanumeric() || c == '_'));
             wanted.extend(key.map(|key| (by.as_str(), key.to_owned())));
         }
-        for (by, key) in wanted.into_iter().filter(|(_, key)| !object.contains_key(key)) {
-            found.push(Finding::grave(format!("{path} lacks the key {key:?}; {by} asks for it.")));
+        for (by, key) in wanted
+            .into_iter()
+            .filter(|(_, key)| !object.contains_key(key))
+        {
+            found.push(Finding::grave(format!(
+                "{path} lacks the key {key:?}; {by} asks for it."
+            )));
         }
     }
 }
 
 /// The top-level keys of the `{…}` that follows a file's name in the brief, before the next file is named.
 fn shape_of(brief: &str, path: &str) -> Vec<String> {
-    let Some(at) = brief.find(path) else { return vec![] };
+    let Some(at) = brief.find(path) else {
+        return vec![];
+    };
     let rest = &brief[at + path.len()..];
-    let Some(open) = rest.find('{') else { return vec![] };
+    let Some(open) = rest.find('{') else {
+        return vec![];
+    };
     if required::names(&rest[..open]).next().is_some() {
         return vec![];
     }
-    let (mut depth, mut keys, mut word, mut after_key, mut quote) = (0_usize, Vec::new(), String::new(), false, None);
+    let (mut depth, mut keys, mut word, mut after_key, mut quote) =
+        (0_usize, Vec::new(), String::new(), false, None);
     for c in rest[open..].chars() {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,

@@ -8,8 +8,14 @@ pub fn briefs(readme: &str) -> Vec<Round> {
     let mut rounds: Vec<Round> = Vec::new();
     let (mut number, mut quote): (Option<u64>, Option<String>) = (None, None);
     for line in readme.lines().chain([""]) {
-        let opened = line.strip_prefix("<!-- llmdeploy: round ").and_then(|l| l.strip_suffix(" -->")).and_then(|n| n.parse().ok());
-        let headed = line.strip_prefix("### Round ").and_then(|n| n.trim().parse().ok()).filter(|_| number.is_some());
+        let opened = line
+            .strip_prefix("<!-- llmdeploy: round ")
+            .and_then(|l| l.strip_suffix(" -->"))
+            .and_then(|n| n.parse().ok());
+        let headed = line
+            .strip_prefix("### Round ")
+            .and_then(|n| n.trim().parse().ok())
+            .filter(|_| number.is_some());
         if let Some(round) = opened.or(headed) {
             number = Some(round);
         } else if line == "## Brief" {
@@ -33,7 +39,11 @@ pub fn briefs(readme: &str) -> Vec<Round> {
 /// A line of a quote block without what made it one.
 fn plain(line: &str) -> String {
     let line = line.strip_prefix(' ').unwrap_or(line);
-    let line = line.strip_suffix('\\').filter(|l| !l.ends_with('\\')).unwrap_or(line).replace("&nbsp;", " ");
+    let line = line
+        .strip_suffix('\\')
+        .filter(|l| !l.ends_with('\\'))
+        .unwrap_or(line)
+        .replace("&nbsp;", " ");
     let (mut out, mut chars) = (String::new(), line.chars().peekable());
     while let Some(c) = chars.next() {
         match chars.peek() {
@@ -51,10 +61,21 @@ mod tests {
 
     #[test]
     fn read_back_as_they_were_told() {
-        let one = Round { round: 1, brief: "- a_b.txt: *x* `y`\n  - [z](w) <b> 1. two\n\n# end\\".to_owned() };
-        let site = Site { task: "t", repo: "r", rounds: vec![one.clone()], assets: vec![] };
+        let one = Round {
+            round: 1,
+            brief: "- a_b.txt: *x* `y`\n  - [z](w) <b> 1. two\n\n# end\\".to_owned(),
+        };
+        let site = Site {
+            task: "t",
+            repo: "r",
+            rounds: vec![one.clone()],
+            assets: vec![],
+        };
         let page = readme(&site, &[]);
-        let two = Round { round: 2, brief: "Add a table.\nKeep #total.".to_owned() };
+        let two = Round {
+            round: 2,
+            brief: "Add a table.\nKeep #total.".to_owned(),
+        };
         let page = readme_round(&page, &two, &["index.html".to_owned()]);
         assert_eq!(briefs(&page), [one, two]);
         assert_eq!(briefs("# A\n\n> quote\n"), []);

@@ -64,7 +64,11 @@ struct Reading {
 
 impl Reading {
     fn new(point: char) -> Self {
-        Self { point, fits: true, sum: Some(Decimal::ZERO) }
+        Self {
+            point,
+            fits: true,
+            sum: Some(Decimal::ZERO),
+        }
     }
 
     fn add(&mut self, cell: &str) {
@@ -87,7 +91,11 @@ impl Column {
     /// An empty column. Files separated by semicolons come from where the decimal sign is a comma.
     pub(super) fn new(decimal_commas: bool) -> Self {
         let points: &[char] = if decimal_commas { &['.', ','] } else { &['.'] };
-        Self { readings: points.iter().map(|&point| Reading::new(point)).collect(), filled: 0, coded: false }
+        Self {
+            readings: points.iter().map(|&point| Reading::new(point)).collect(),
+            filled: 0,
+            coded: false,
+        }
     }
 
     /// Takes one cell into account; an empty one changes nothing.
@@ -117,11 +125,14 @@ impl Column {
     pub(super) fn total(&self, label: Option<&str>, first: bool) -> Option<Decimal> {
         let named_away = label.is_some_and(|label| {
             let label = label.trim();
-            (first && (label.is_empty() || label == "#")) || words(label).any(|w| NOT_AMOUNTS.contains(&w.as_str()))
+            (first && (label.is_empty() || label == "#"))
+                || words(label).any(|w| NOT_AMOUNTS.contains(&w.as_str()))
         });
         // An overflow and a column of words both end here: no total rather than a wrong one.
         let reading = self.readings.iter().find(|reading| reading.fits)?;
-        (self.filled > 0 && !self.coded && !named_away).then_some(reading.sum).flatten()
+        (self.filled > 0 && !self.coded && !named_away)
+            .then_some(reading.sum)
+            .flatten()
     }
 }
 
@@ -142,7 +153,11 @@ fn words(label: &str) -> impl Iterator<Item = String> {
         spaced.push(if c.is_alphanumeric() { c } else { ' ' });
         before = c;
     }
-    spaced.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().into_iter()
+    spaced
+        .split_whitespace()
+        .map(str::to_lowercase)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 #[cfg(test)]
@@ -159,14 +174,28 @@ mod tests {
 
     #[test]
     fn amounts_are_added_exactly() {
-        assert_eq!(total(Some("sales"), &["1500.50", "", " 25.00 "]).as_deref(), Some("1525.50"));
-        assert_eq!(total(Some("Preis"), &["1,50", "2", "0,25"]).as_deref(), Some("3.75"));
+        assert_eq!(
+            total(Some("sales"), &["1500.50", "", " 25.00 "]).as_deref(),
+            Some("1525.50")
+        );
+        assert_eq!(
+            total(Some("Preis"), &["1,50", "2", "0,25"]).as_deref(),
+            Some("3.75")
+        );
         assert_eq!(total(None, &["2019", "2020"]).as_deref(), Some("4039"));
     }
 
     #[test]
     fn names_made_of_digits_are_not() {
-        for label in ["id", "user_id", "fiscalYear", "ZIP code", "Order No.", "lat", "Year"] {
+        for label in [
+            "id",
+            "user_id",
+            "fiscalYear",
+            "ZIP code",
+            "Order No.",
+            "lat",
+            "Year",
+        ] {
             assert_eq!(total(Some(label), &["1", "2"]), None, "{label}");
         }
         assert_eq!(total(Some("amount"), &["007", "12"]), None);
@@ -187,7 +216,11 @@ mod tests {
     #[test]
     fn one_word_makes_a_column_text() {
         assert_eq!(total(Some("sales"), &["1", "n/a"]), None);
-        assert_eq!(total(Some("sales"), &["1,5", "1.5"]), None, "two decimal signs");
+        assert_eq!(
+            total(Some("sales"), &["1,5", "1.5"]),
+            None,
+            "two decimal signs"
+        );
         assert_eq!(total(Some("sales"), &["", ""]), None);
     }
 }

@@ -31,9 +31,16 @@ impl Decimal {
         if all().next().is_none() || !all().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        let scale = u32::try_from(fraction.len()).ok().filter(|&scale| scale <= MAX_SCALE)?;
-        let units = all().try_fold(0_i128, |units, b| units.checked_mul(10)?.checked_add(i128::from(b - b'0')))?;
-        Some(Self { units: if negative { -units } else { units }, scale })
+        let scale = u32::try_from(fraction.len())
+            .ok()
+            .filter(|&scale| scale <= MAX_SCALE)?;
+        let units = all().try_fold(0_i128, |units, b| {
+            units.checked_mul(10)?.checked_add(i128::from(b - b'0'))
+        })?;
+        Some(Self {
+            units: if negative { -units } else { units },
+            scale,
+        })
     }
 
     /// The exact sum with as many fraction digits as the longer of the two; `None` if it does not fit.
@@ -44,7 +51,8 @@ impl Decimal {
     }
 
     fn at(self, scale: u32) -> Option<i128> {
-        self.units.checked_mul(10_i128.checked_pow(scale - self.scale)?)
+        self.units
+            .checked_mul(10_i128.checked_pow(scale - self.scale)?)
     }
 }
 
@@ -55,7 +63,11 @@ impl fmt::Display for Decimal {
         let width = usize::try_from(self.scale).unwrap_or_default() + 1;
         let digits = format!("{:0width$}", self.units.unsigned_abs());
         let (whole, fraction) = digits.split_at(digits.len() + 1 - width);
-        if fraction.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{fraction}") }
+        if fraction.is_empty() {
+            write!(f, "{sign}{whole}")
+        } else {
+            write!(f, "{sign}{whole}.{fraction}")
+        }
     }
 }
 
@@ -65,22 +77,33 @@ mod tests {
 
     fn sum(cells: &[&str]) -> Option<String> {
         let add = |sum: Decimal, cell: &&str| sum.plus(Decimal::parse(cell, '.')?);
-        cells.iter().try_fold(Decimal::ZERO, add).map(|sum| sum.to_string())
+        cells
+            .iter()
+            .try_fold(Decimal::ZERO, add)
+            .map(|sum| sum.to_string())
     }
 
     #[test]
     fn sums_are_exact() {
-        assert_eq!(sum(&["1500.50", "25.00", "75.25", "1200.00", "40.25"]).as_deref(), Some("2841.00"));
+        assert_eq!(
+            sum(&["1500.50", "25.00", "75.25", "1200.00", "40.25"]).as_deref(),
+            Some("2841.00")
+        );
         assert_eq!(sum(&["0.1", "0.2"]).as_deref(), Some("0.3"));
         assert_eq!(sum(&["-0.05", ".01"]).as_deref(), Some("-0.04"));
-        assert_eq!(sum(&["9007199254740993", "1"]).as_deref(), Some("9007199254740994"));
+        assert_eq!(
+            sum(&["9007199254740993", "1"]).as_deref(),
+            Some("9007199254740994")
+        );
         assert_eq!(sum(&["+7.", "1"]).as_deref(), Some("8"));
         assert_eq!(sum(&["-1.5", "1.5"]).as_deref(), Some("0.0"));
     }
 
     #[test]
     fn what_is_not_plain_is_not_a_number() {
-        for text in ["", "-", ".", "1e5", "1,234", "$1", "5%", "1.2.3", "--1", "NaN", "１", "0x1"] {
+        for text in [
+            "", "-", ".", "1e5", "1,234", "$1", "5%", "1.2.3", "--1", "NaN", "１", "0x1",
+        ] {
             assert_eq!(Decimal::parse(text, '.'), None, "{text}");
         }
         assert_eq!(Decimal::parse("1,5", ','), Decimal::parse("1.5", '.'));

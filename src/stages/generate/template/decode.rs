@@ -11,7 +11,10 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
         return true;
     }
     let sample = &bytes[..bytes.len().min(8_192)];
-    let odd = sample.iter().filter(|&&b| b < 32 && !b"\t\n\r\x0c\x1b".contains(&b)).count();
+    let odd = sample
+        .iter()
+        .filter(|&&b| b < 32 && !b"\t\n\r\x0c\x1b".contains(&b))
+        .count();
     // One stray control character in a long file is a typo, many are a format.
     !sample.contains(&0) && odd * 200 <= sample.len()
 }
@@ -21,14 +24,25 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     if let Some((units, big)) = utf16(bytes) {
         let units = units.chunks_exact(2).map(|pair| {
             let pair = [pair[0], pair[1]];
-            if big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+            if big {
+                u16::from_be_bytes(pair)
+            } else {
+                u16::from_le_bytes(pair)
+            }
         });
-        return char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect::<String>().into();
+        return char::decode_utf16(units)
+            .map(|c| c.unwrap_or('\u{fffd}'))
+            .collect::<String>()
+            .into();
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        Err(_) => bytes.iter().map(|&b| windows_1252(b)).collect::<String>().into(),
+        Err(_) => bytes
+            .iter()
+            .map(|&b| windows_1252(b))
+            .collect::<String>()
+            .into(),
     }
 }
 
@@ -56,8 +70,9 @@ fn utf16(bytes: &[u8]) -> Option<(&[u8], bool)> {
 /// One byte of Windows-1252; where that has no character, Latin-1's stands in.
 fn windows_1252(byte: u8) -> char {
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•',
-        '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
     ];
     match byte {
         0x80..=0x9f => HIGH[usize::from(byte - 0x80)],
@@ -81,10 +96,20 @@ mod tests {
 
     #[test]
     fn tells_text_from_binary() {
-        for text in [&b"plain\r\n"[..], b"", b"caf\xe9", b"\xff\xfea\0", "日本".as_bytes()] {
+        for text in [
+            &b"plain\r\n"[..],
+            b"",
+            b"caf\xe9",
+            b"\xff\xfea\0",
+            "日本".as_bytes(),
+        ] {
             assert!(is_text(text));
         }
-        for binary in [&b"PK\x03\x04\x14\0"[..], b"\x89PNG\r\n\x1a\n\0", b"\x01\x02\x03\x04"] {
+        for binary in [
+            &b"PK\x03\x04\x14\0"[..],
+            b"\x89PNG\r\n\x1a\n\0",
+            b"\x01\x02\x03\x04",
+        ] {
             assert!(!is_text(binary));
         }
     }

@@ -33,21 +33,39 @@ pub(super) struct Delimited {
 pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
     let delimiter = delimiter(text, tabs_likely);
     let blank = Column::new(delimiter == b';');
-    let mut table = Delimited { header: None, rows: Vec::new(), row_count: 0, column_count: 0, columns: Vec::new() };
+    let mut table = Delimited {
+        header: None,
+        rows: Vec::new(),
+        row_count: 0,
+        column_count: 0,
+        columns: Vec::new(),
+    };
     let mut first = None;
     for_each_record(text, delimiter, |record| {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return true;
         }
         table.column_count = table.column_count.max(record.len());
-        table.columns.resize(table.column_count.min(SHOWN_COLUMNS), blank.clone());
-        let keep = || record.iter().take(SHOWN_COLUMNS).map(|cell| head(cell, CELL).to_owned()).collect();
+        table
+            .columns
+            .resize(table.column_count.min(SHOWN_COLUMNS), blank.clone());
+        let keep = || {
+            record
+                .iter()
+                .take(SHOWN_COLUMNS)
+                .map(|cell| head(cell, CELL).to_owned())
+                .collect()
+        };
         if first.is_none() {
             first = Some(keep());
             return true;
         }
         // The first row stays out of the columns until it is known whether it is a heading.
-        table.columns.iter_mut().zip(record).for_each(|(column, cell)| column.add(cell));
+        table
+            .columns
+            .iter_mut()
+            .zip(record)
+            .for_each(|(column, cell)| column.add(cell));
         table.row_count += 1;
         if table.rows.len() < SHOWN_ROWS {
             table.rows.push(keep());
@@ -57,7 +75,11 @@ pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
     match first {
         Some(row) if is_header(&row, &table.columns) => table.header = Some(row),
         Some(row) => {
-            table.columns.iter_mut().zip(&row).for_each(|(column, cell)| column.add(cell));
+            table
+                .columns
+                .iter_mut()
+                .zip(&row)
+                .for_each(|(column, cell)| column.add(cell));
             table.row_count += 1;
             table.rows.insert(0, row);
             table.rows.truncate(SHOWN_ROWS);
@@ -72,14 +94,30 @@ pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
 /// Words over numbers are headings; a number is not one, unless several years stand side by side beside a word
 /// (`country,2019,2020`). Words over words are taken for headings too, since that is what such files begin with.
 fn is_header(first: &[String], below: &[Column]) -> bool {
-    let is_number = |cell: &String| Decimal::parse(cell, '.').is_some() || Decimal::parse(cell, ',').is_some();
+    let is_number =
+        |cell: &String| Decimal::parse(cell, '.').is_some() || Decimal::parse(cell, ',').is_some();
     let is_word = |cell: &String| !cell.trim().is_empty() && !is_number(cell);
-    if first.iter().zip(below).any(|(cell, column)| is_word(cell) && column.is_numeric()) {
+    if first
+        .iter()
+        .zip(below)
+        .any(|(cell, column)| is_word(cell) && column.is_numeric())
+    {
         return true;
     }
-    let numbers: Vec<&str> = first.iter().filter(|cell| is_number(cell)).map(|cell| cell.trim()).collect();
-    let years = numbers.iter().all(|n| n.len() == 4 && n.parse::<u16>().is_ok_and(|year| (1800..2200).contains(&year)));
-    let distinct = numbers.iter().enumerate().all(|(at, n)| !numbers[..at].contains(n));
+    let numbers: Vec<&str> = first
+        .iter()
+        .filter(|cell| is_number(cell))
+        .map(|cell| cell.trim())
+        .collect();
+    let years = numbers.iter().all(|n| {
+        n.len() == 4
+            && n.parse::<u16>()
+                .is_ok_and(|year| (1800..2200).contains(&year))
+    });
+    let distinct = numbers
+        .iter()
+        .enumerate()
+        .all(|(at, n)| !numbers[..at].contains(n));
     numbers.is_empty() || (numbers.len() > 1 && numbers.len() < first.len() && years && distinct)
 }
 
@@ -115,7 +153,11 @@ fn delimiter(text: &str, tabs_likely: bool) -> u8 {
 
 /// Calls `each` with every record until it says `false`.
 fn for_each_record(text: &str, delimiter: u8, mut each: impl FnMut(&csv::StringRecord) -> bool) {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     // Memory cannot fail to be read and the text is UTF-8, so an error is the end.
     while reader.read_record(&mut record).unwrap_or(false) && each(&record) {}
@@ -127,8 +169,15 @@ mod tests {
 
     fn totals(text: &str) -> Vec<Option<String>> {
         let table = read(text, false);
-        let label = |at: usize| table.header.as_ref().map(|header| header.get(at).map_or("", String::as_str));
-        let total = |(at, column): (usize, &Column)| column.total(label(at), at == 0).map(|sum| sum.to_string());
+        let label = |at: usize| {
+            table
+                .header
+                .as_ref()
+                .map(|header| header.get(at).map_or("", String::as_str))
+        };
+        let total = |(at, column): (usize, &Column)| {
+            column.total(label(at), at == 0).map(|sum| sum.to_string())
+        };
         table.columns.iter().enumerate().map(total).collect()
     }
 
@@ -168,7 +217,10 @@ mod tests {
 
     #[test]
     fn rows_survive_what_people_do_to_them() {
-        let table = read("a,b,c\n1,2\n3,4,5,6\n\n,,\n\"x\ny\",\"say \"\"hi\"\"\",z\n", false);
+        let table = read(
+            "a,b,c\n1,2\n3,4,5,6\n\n,,\n\"x\ny\",\"say \"\"hi\"\"\",z\n",
+            false,
+        );
         assert_eq!((table.row_count, table.column_count), (3, 4));
         assert_eq!(table.rows[0], ["1", "2"]);
         assert_eq!(table.rows[2], ["x\ny", "say \"hi\"", "z"]);

@@ -12,14 +12,21 @@ pub(super) fn href(path: &str) -> String {
     let encoded = percent_encoded(path, PATH);
     let first = path.split('/').next().unwrap_or_default();
     let plain_start = path.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if plain_start && !first.contains(':') { encoded } else { format!("./{encoded}") }
+    if plain_start && !first.contains(':') {
+        encoded
+    } else {
+        format!("./{encoded}")
+    }
 }
 
 /// The scheme of a URL as a browser would find it (lower case), or `None` for a relative one.
 ///
 /// Browsers drop white space and control characters before they look, so `java\nscript:` has a scheme too.
 pub(super) fn scheme(url: &str) -> Option<String> {
-    let seen: String = url.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let seen: String = url
+        .chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control())
+        .collect();
     let (before, _) = seen.split_once(':')?;
     (!before.contains(['/', '?', '#'])).then(|| before.to_ascii_lowercase())
 }
@@ -41,13 +48,19 @@ mod tests {
             ("x\"onerror='y'.png", "x%22onerror%3D%27y%27.png"),
         ] {
             assert_eq!(href(path), url);
-            assert_eq!(crate::text::percent_decoded(url.trim_start_matches("./")), path.trim_start_matches("./"));
+            assert_eq!(
+                crate::text::percent_decoded(url.trim_start_matches("./")),
+                path.trim_start_matches("./")
+            );
         }
     }
 
     #[test]
     fn schemes_are_found_as_browsers_find_them() {
-        assert_eq!(scheme(" Java\tscript:alert(1)").as_deref(), Some("javascript"));
+        assert_eq!(
+            scheme(" Java\tscript:alert(1)").as_deref(),
+            Some("javascript")
+        );
         assert_eq!(scheme("https://a.example/").as_deref(), Some("https"));
         for relative in ["a/b:c", "?x=a:b", "#a:b", "data.csv", "//host/x"] {
             assert_eq!(scheme(relative), None, "{relative}");

@@ -29,9 +29,21 @@ const SCALAR: usize = 2_000;
 /// Says in words where the text stops being JSON (or is nested deeper than `serde_json` follows).
 pub(super) fn render(source: &str, limit: usize) -> Result<String, String> {
     serde_json::from_str::<IgnoredAny>(source).map_err(|error| error.to_string())?;
-    let mut walk = Walk { source, at: 0, nodes: 0, bytes: 0, limit, out: String::new(), cut: false };
+    let mut walk = Walk {
+        source,
+        at: 0,
+        nodes: 0,
+        bytes: 0,
+        limit,
+        out: String::new(),
+        cut: false,
+    };
     walk.value(None, 0, true);
-    let note = if walk.cut { "<p class=\"note\">Only a part is shown. Download the file to see all of it.</p>\n" } else { "" };
+    let note = if walk.cut {
+        "<p class=\"note\">Only a part is shown. Download the file to see all of it.</p>\n"
+    } else {
+        ""
+    };
     Ok(format!("<ul class=\"tree\">\n{}</ul>\n{note}", walk.out))
 }
 
@@ -102,7 +114,10 @@ impl<'a> Walk<'a> {
         } else {
             let open = if depth < OPEN { " open" } else { "" };
             let summary = format!("<summary>{key}<span class=\"size\">{size}</span></summary>");
-            writeln!(self.out, "<li><details{open}>{summary}\n<ul>\n{inner}</ul></details></li>")
+            writeln!(
+                self.out,
+                "<li><details{open}>{summary}\n<ul>\n{inner}</ul></details></li>"
+            )
         };
         // What is inside was booked when it was written.
         self.bytes += self.out.len() - before - inner.len();
@@ -115,8 +130,17 @@ impl<'a> Walk<'a> {
             Some(b't' | b'f' | b'n') => ("lit", token.to_owned()),
             _ => ("num", token.to_owned()),
         };
-        let shown = if shown.len() > SCALAR { format!("{}…", head(&shown, SCALAR)) } else { shown };
-        let _ = writeln!(self.out, "<li>{}<span class=\"{class}\">{}</span></li>", label(key), text::escape(&shown));
+        let shown = if shown.len() > SCALAR {
+            format!("{}…", head(&shown, SCALAR))
+        } else {
+            shown
+        };
+        let _ = writeln!(
+            self.out,
+            "<li>{}<span class=\"{class}\">{}</span></li>",
+            label(key),
+            text::escape(&shown)
+        );
         self.bytes += self.out.len() - before;
     }
 
@@ -139,7 +163,9 @@ impl<'a> Walk<'a> {
             });
             close.map_or(rest.len(), |at| at + 2)
         } else {
-            rest.iter().position(|b| b",:]} \t\r\n".contains(b)).unwrap_or(rest.len())
+            rest.iter()
+                .position(|b| b",:]} \t\r\n".contains(b))
+                .unwrap_or(rest.len())
         };
         let token = &self.source[self.at..self.at + length];
         self.at += length;
@@ -155,8 +181,16 @@ fn string(token: &str) -> String {
 /// A key, or an item's number, in front of its value.
 fn label(key: Option<&str>) -> String {
     let Some(key) = key else { return String::new() };
-    let key = if key.starts_with('"') { string(key) } else { key.to_owned() };
-    let key = if key.len() > SCALAR { format!("{}…", head(&key, SCALAR)) } else { key };
+    let key = if key.starts_with('"') {
+        string(key)
+    } else {
+        key.to_owned()
+    };
+    let key = if key.len() > SCALAR {
+        format!("{}…", head(&key, SCALAR))
+    } else {
+        key
+    };
     format!("<span class=\"key\">{}</span> ", text::escape(&key))
 }
 
@@ -166,7 +200,11 @@ mod tests {
 
     #[test]
     fn numbers_and_order_stay_as_written() {
-        let tree = render("{\"z\": 12345678901234567890.10, \"a\": 1e5, \"z\": true}", 10_000).unwrap();
+        let tree = render(
+            "{\"z\": 12345678901234567890.10, \"a\": 1e5, \"z\": true}",
+            10_000,
+        )
+        .unwrap();
         let at = |text: &str| tree.find(text).unwrap();
         assert!(at("12345678901234567890.10") < at("1e5") && at("1e5") < at("true"));
         assert!(tree.contains("3 keys"));
@@ -174,9 +212,16 @@ mod tests {
 
     #[test]
     fn strings_are_decoded_and_escaped() {
-        let tree = render(r#"{"<b>\"": "\u003cscript\u003e \\\" \u00e9", "x": "\ud800"}"#, 10_000).unwrap();
+        let tree = render(
+            r#"{"<b>\"": "\u003cscript\u003e \\\" \u00e9", "x": "\ud800"}"#,
+            10_000,
+        )
+        .unwrap();
         assert!(!tree.contains("<b>") && !tree.contains("<script"));
-        assert!(tree.contains("&lt;b&gt;&quot;") && tree.contains("&lt;script&gt; \\&quot; é"), "{tree}");
+        assert!(
+            tree.contains("&lt;b&gt;&quot;") && tree.contains("&lt;script&gt; \\&quot; é"),
+            "{tree}"
+        );
     }
 
     #[test]
@@ -197,7 +242,11 @@ mod tests {
 
     #[test]
     fn scalars_and_empty_containers_are_documents_too() {
-        assert!(render(" 42 ", 1_000).unwrap().contains("<span class=\"num\">42</span>"));
+        assert!(
+            render(" 42 ", 1_000)
+                .unwrap()
+                .contains("<span class=\"num\">42</span>")
+        );
         assert!(render("{}", 1_000).unwrap().contains("0 keys"));
         assert!(render("[1] x", 1_000).is_err());
         assert!(render("", 1_000).is_err());

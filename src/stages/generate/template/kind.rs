@@ -35,13 +35,21 @@ pub(super) enum Kind {
 impl Kind {
     /// Media type first, then the path's extension, then the bytes.
     pub(super) fn of(asset: &Asset<'_>) -> Self {
-        let media = asset.media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media = asset
+            .media_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         let extension = extension(asset.path);
         let named = from_media(&media, &extension).or_else(|| from_extension(&extension));
         let readable = decode::is_text(&asset.bytes);
         match named {
             // Bytes that open like a picture are one, whatever a text type says.
-            Some(kind) if kind.is_text() && !readable => from_bytes(&asset.bytes).unwrap_or(Self::Binary),
+            Some(kind) if kind.is_text() && !readable => {
+                from_bytes(&asset.bytes).unwrap_or(Self::Binary)
+            }
             Some(kind) => kind,
             None => match from_bytes(&asset.bytes) {
                 Some(kind) => kind,
@@ -69,7 +77,10 @@ impl Kind {
     }
 
     fn is_text(self) -> bool {
-        matches!(self, Self::Table | Self::Markdown | Self::Json | Self::Prose | Self::Code)
+        matches!(
+            self,
+            Self::Table | Self::Markdown | Self::Json | Self::Prose | Self::Code
+        )
     }
 }
 
@@ -85,13 +96,18 @@ pub(super) fn extension(path: &str) -> String {
 /// Only types that say something. `text/plain` and `application/octet-stream` are what senders write for anything.
 fn from_media(media: &str, extension: &str) -> Option<Kind> {
     match media {
-        "text/csv" | "application/csv" | "text/x-csv" | "text/tab-separated-values" | "text/comma-separated-values" => Some(Kind::Table),
+        "text/csv"
+        | "application/csv"
+        | "text/x-csv"
+        | "text/tab-separated-values"
+        | "text/comma-separated-values" => Some(Kind::Table),
         "text/markdown" | "text/x-markdown" => Some(Kind::Markdown),
         "application/json" | "text/json" => Some(Kind::Json),
         "application/pdf" => Some(Kind::Pdf),
         // The server names the type by extension, and an <img> accepts SVG only under its own type.
         "image/svg+xml" if extension != "svg" => Some(Kind::Code),
-        "image/png" | "image/jpeg" | "image/jpg" | "image/gif" | "image/webp" | "image/avif" | "image/svg+xml" => Some(Kind::Image),
+        "image/png" | "image/jpeg" | "image/jpg" | "image/gif" | "image/webp" | "image/avif"
+        | "image/svg+xml" => Some(Kind::Image),
         _ if media.ends_with("+json") => Some(Kind::Json),
         _ if media.starts_with("audio/") => Some(Kind::Audio),
         _ if media.starts_with("video/") => Some(Kind::Video),
@@ -122,7 +138,8 @@ fn from_bytes(bytes: &[u8]) -> Option<Kind> {
         return Some(Kind::Pdf);
     }
     let opening = bytes.iter().find(|b| !b.is_ascii_whitespace());
-    let json = matches!(opening, Some(b'{' | b'[')) && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+    let json = matches!(opening, Some(b'{' | b'['))
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     json.then_some(Kind::Json)
 }
 
@@ -131,7 +148,11 @@ mod tests {
     use super::*;
 
     fn kind(path: &str, media_type: &str, bytes: &[u8]) -> Kind {
-        Kind::of(&Asset { path, media_type, bytes: bytes.into() })
+        Kind::of(&Asset {
+            path,
+            media_type,
+            bytes: bytes.into(),
+        })
     }
 
     #[test]
@@ -146,10 +167,19 @@ mod tests {
     fn then_the_extension() {
         assert_eq!(kind("data.CSV", "@file/zip", b"a,b"), Kind::Table);
         assert_eq!(kind("data.csv", "text/plain", b"a,b"), Kind::Table);
-        assert_eq!(kind("data.csv", "application/vnd.ms-excel", b"a,b"), Kind::Table);
+        assert_eq!(
+            kind("data.csv", "application/vnd.ms-excel", b"a,b"),
+            Kind::Table
+        );
         assert_eq!(kind("a/b.md", "", b"# x"), Kind::Markdown);
-        assert_eq!(kind("p.svg", "application/octet-stream", b"<svg/>"), Kind::Image);
-        assert_eq!(kind("execute.py", "@file/x-python", b"import json"), Kind::Code);
+        assert_eq!(
+            kind("p.svg", "application/octet-stream", b"<svg/>"),
+            Kind::Image
+        );
+        assert_eq!(
+            kind("execute.py", "@file/x-python", b"import json"),
+            Kind::Code
+        );
         assert_eq!(kind("page.html", "text/html", b"<p>"), Kind::Code);
         assert_eq!(kind("uid.txt", "text/plain", b"123"), Kind::Prose);
     }
@@ -160,14 +190,23 @@ mod tests {
         assert_eq!(kind("x", "", b"%PDF-1.7\n\0"), Kind::Pdf);
         assert_eq!(kind("x", "", b" {\"a\": 1}"), Kind::Json);
         assert_eq!(kind("x", "", b"{ not json"), Kind::Prose);
-        assert_eq!(kind("data.xlsx", "@file/zip", b"PK\x03\x04\0\0"), Kind::Binary);
+        assert_eq!(
+            kind("data.xlsx", "@file/zip", b"PK\x03\x04\0\0"),
+            Kind::Binary
+        );
         assert_eq!(kind("Makefile", "", b"all:\n"), Kind::Prose);
     }
 
     #[test]
     fn a_wrong_claim_is_seen_through() {
-        assert_eq!(kind("data.csv", "text/csv", b"PK\x03\x04\0\0"), Kind::Binary);
-        assert_eq!(kind("note.txt", "text/plain", b"\x89PNG\r\n\x1a\n\0"), Kind::Image);
+        assert_eq!(
+            kind("data.csv", "text/csv", b"PK\x03\x04\0\0"),
+            Kind::Binary
+        );
+        assert_eq!(
+            kind("note.txt", "text/plain", b"\x89PNG\r\n\x1a\n\0"),
+            Kind::Image
+        );
         assert_eq!(kind("picture", "image/svg+xml", b"<svg/>"), Kind::Code);
     }
 }

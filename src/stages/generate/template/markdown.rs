@@ -25,7 +25,10 @@ pub(super) struct Place<'a> {
 
 /// The document as HTML.
 pub(super) fn render(source: &str, place: &Place<'_>, ids: &mut Ids) -> String {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_FOOTNOTES;
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES;
     let events: Vec<Event<'_>> = Parser::new_ext(source, options).collect();
     let (heading_ids, anchors) = headings(&events, place.number, ids);
     let mut rewriter = Rewriter {
@@ -47,7 +50,11 @@ pub(super) fn render(source: &str, place: &Place<'_>, ids: &mut Ids) -> String {
 }
 
 /// An id for every heading in order, and which one the document's own links (`#like-this`) mean.
-fn headings(events: &[Event<'_>], number: usize, ids: &mut Ids) -> (Vec<String>, HashMap<String, String>) {
+fn headings(
+    events: &[Event<'_>],
+    number: usize,
+    ids: &mut Ids,
+) -> (Vec<String>, HashMap<String, String>) {
     let mut all = Vec::new();
     let mut anchors = HashMap::new();
     let mut text: Option<String> = None;
@@ -76,7 +83,12 @@ fn anchor(heading: &str) -> String {
         '-' | '_' => Some(c),
         _ => c.is_alphanumeric().then_some(c),
     };
-    heading.trim().to_lowercase().chars().filter_map(keep).collect()
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter_map(keep)
+        .collect()
 }
 
 /// Where a link leads.
@@ -97,11 +109,17 @@ impl Place<'_> {
     fn target(&self, url: &str, anchors: &HashMap<String, String>) -> Target {
         if let Some(scheme) = href::scheme(url) {
             let allowed = ["http", "https", "mailto", "tel"].contains(&scheme.as_str());
-            return if allowed { Target::Outside(url.to_owned()) } else { Target::Nowhere };
+            return if allowed {
+                Target::Outside(url.to_owned())
+            } else {
+                Target::Nowhere
+            };
         }
         if let Some(fragment) = url.strip_prefix('#') {
             let anchor = percent_decoded(fragment).to_lowercase();
-            return anchors.get(&anchor).map_or(Target::Nowhere, |id| Target::Inside(format!("#{id}")));
+            return anchors
+                .get(&anchor)
+                .map_or(Target::Nowhere, |id| Target::Inside(format!("#{id}")));
         }
         let (path, suffix) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
         let path = percent_decoded(path);
@@ -109,8 +127,13 @@ impl Place<'_> {
         let found = [folder, "", "assets"]
             .iter()
             .map(|folder| join(folder, &path))
-            .find(|candidate| self.paths.contains(&candidate.as_str()) || ["README.md", "LICENSE"].contains(&candidate.as_str()));
-        found.map_or(Target::Nowhere, |path| Target::Inside(href::href(&path) + suffix))
+            .find(|candidate| {
+                self.paths.contains(&candidate.as_str())
+                    || ["README.md", "LICENSE"].contains(&candidate.as_str())
+            });
+        found.map_or(Target::Nowhere, |path| {
+            Target::Inside(href::href(&path) + suffix)
+        })
     }
 }
 
@@ -158,14 +181,21 @@ impl<'e> Rewriter<'_, 'e> {
             Event::Start(Tag::Heading { level, .. }) => {
                 let level = self.level(level);
                 let id = self.heading_ids.next().map(CowStr::from);
-                self.out.push(Event::Start(Tag::Heading { level, id, classes: Vec::new(), attrs: Vec::new() }));
+                self.out.push(Event::Start(Tag::Heading {
+                    level,
+                    id,
+                    classes: Vec::new(),
+                    attrs: Vec::new(),
+                }));
             }
             Event::End(TagEnd::Heading(_)) => {
                 let level = self.shown_level();
                 self.out.push(Event::End(TagEnd::Heading(level)));
             }
             Event::Start(Tag::Table(columns)) => {
-                self.fixed("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">");
+                self.fixed(
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">",
+                );
                 self.out.push(Event::Start(Tag::Table(columns)));
             }
             Event::End(TagEnd::Table) => {
@@ -185,8 +215,18 @@ impl<'e> Rewriter<'_, 'e> {
                 let label = self.note(&label);
                 self.out.push(Event::Start(Tag::FootnoteDefinition(label)));
             }
-            Event::Start(Tag::Link { link_type, dest_url, title, id }) => self.link(link_type, &dest_url, title, id),
-            Event::Start(Tag::Image { link_type, dest_url, title, id }) => self.image(link_type, &dest_url, title, id),
+            Event::Start(Tag::Link {
+                link_type,
+                dest_url,
+                title,
+                id,
+            }) => self.link(link_type, &dest_url, title, id),
+            Event::Start(Tag::Image {
+                link_type,
+                dest_url,
+                title,
+                id,
+            }) => self.image(link_type, &dest_url, title, id),
             Event::End(end @ (TagEnd::Link | TagEnd::Image)) => self.close(end),
             other => self.out.push(other),
         }
@@ -228,7 +268,12 @@ impl<'e> Rewriter<'_, 'e> {
             Target::Inside(url) | Target::Outside(url) => {
                 self.links += 1;
                 self.opened.push(Opened::Same);
-                self.out.push(Event::Start(Tag::Link { link_type, dest_url: url.into(), title, id }));
+                self.out.push(Event::Start(Tag::Link {
+                    link_type,
+                    dest_url: url.into(),
+                    title,
+                    id,
+                }));
             }
             Target::Nowhere => self.opened.push(Opened::Text),
         }
@@ -238,12 +283,22 @@ impl<'e> Rewriter<'_, 'e> {
         match self.place.target(url, &self.anchors) {
             Target::Inside(url) => {
                 self.opened.push(Opened::Same);
-                self.out.push(Event::Start(Tag::Image { link_type, dest_url: url.into(), title, id }));
+                self.out.push(Event::Start(Tag::Image {
+                    link_type,
+                    dest_url: url.into(),
+                    title,
+                    id,
+                }));
             }
             Target::Outside(url) if self.links == 0 => {
                 self.links += 1;
                 let link_type = LinkType::Inline;
-                self.out.push(Event::Start(Tag::Link { link_type, dest_url: url.into(), title, id }));
+                self.out.push(Event::Start(Tag::Link {
+                    link_type,
+                    dest_url: url.into(),
+                    title,
+                    id,
+                }));
                 self.opened.push(Opened::Link(self.out.len()));
             }
             Target::Outside(_) | Target::Nowhere => self.opened.push(Opened::Text),

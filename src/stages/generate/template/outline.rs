@@ -29,15 +29,27 @@ impl<'a> Outline<'a> {
         let mut kinds = Vec::with_capacity(lines.len());
         for line in &lines {
             let here = fence_of(line);
-            kinds.push(if fence.is_some() || here.is_some() { Line::Fenced } else { Line::Plain });
+            kinds.push(if fence.is_some() || here.is_some() {
+                Line::Fenced
+            } else {
+                Line::Plain
+            });
             fence = match (fence, here) {
                 (None, Some((mark, length, _))) => Some((mark, length)),
-                (Some((mark, length)), Some((other, longer, true))) if other == mark && longer >= length => None,
+                (Some((mark, length)), Some((other, longer, true)))
+                    if other == mark && longer >= length =>
+                {
+                    None
+                }
                 (unchanged, _) => unchanged,
             };
         }
         let open_fence = fence.map(|(mark, length)| mark.to_string().repeat(length));
-        Self { lines, kinds, open_fence }
+        Self {
+            lines,
+            kinds,
+            open_fence,
+        }
     }
 
     /// The first line from `from` on that is `text` and nothing else.
@@ -52,7 +64,9 @@ impl<'a> Outline<'a> {
 
     /// Where the section about the licence begins: the last heading that is about one.
     pub(super) fn licence(&self) -> Option<usize> {
-        (0..self.lines.len()).rev().find(|&at| self.heading(at).is_some_and(is_about_licence))
+        (0..self.lines.len())
+            .rev()
+            .find(|&at| self.heading(at).is_some_and(is_about_licence))
     }
 
     fn is_plain(&self, at: usize) -> bool {
@@ -69,9 +83,14 @@ impl<'a> Outline<'a> {
         }
         let marks = text.len() - text.trim_start_matches('#').len();
         if marks > 0 {
-            return (marks <= 6 && text[marks..].starts_with([' ', '\t'])).then_some(&text[marks..]);
+            return (marks <= 6 && text[marks..].starts_with([' ', '\t']))
+                .then_some(&text[marks..]);
         }
-        let below = self.lines.get(at + 1).filter(|_| self.is_plain(at + 1))?.trim_end();
+        let below = self
+            .lines
+            .get(at + 1)
+            .filter(|_| self.is_plain(at + 1))?
+            .trim_end();
         let ruled = |mark| !below.is_empty() && below.chars().all(|c| c == mark);
         // A rule under a quote or a list is a rule.
         let words = !text.starts_with(['>', '-', '*', '+', '|']);
@@ -81,8 +100,15 @@ impl<'a> Outline<'a> {
 
 /// `License`, `📄 MIT Licence`, `Copyright and License`; not a long sentence that mentions one.
 fn is_about_licence(heading: &str) -> bool {
-    let words: Vec<String> = heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    words.len() <= 4 && words.iter().any(|w| ["license", "licence", "licensing", "licencing"].contains(&w.as_str()))
+    let words: Vec<String> = heading
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    words.len() <= 4
+        && words
+            .iter()
+            .any(|w| ["license", "licence", "licensing", "licencing"].contains(&w.as_str()))
 }
 
 /// The mark and length of a code fence in this line, and whether it could close one.
@@ -120,7 +146,10 @@ mod tests {
 
     #[test]
     fn knows_an_open_fence() {
-        assert_eq!(Outline::of("````md\n```\n").open_fence.as_deref(), Some("````"));
+        assert_eq!(
+            Outline::of("````md\n```\n").open_fence.as_deref(),
+            Some("````")
+        );
         assert_eq!(Outline::of("```\n````\n").open_fence, None);
         assert_eq!(Outline::of("```a`b\n").open_fence, None);
     }

@@ -48,7 +48,10 @@ pub fn page(site: &Site<'_>) -> String {
     briefs(&mut out, &site.rounds);
     list(&mut out, &site.assets);
     let paths: Vec<&str> = site.assets.iter().map(|asset| asset.path).collect();
-    let mut shared = Shared { paths: &paths, ids: Ids::default() };
+    let mut shared = Shared {
+        paths: &paths,
+        ids: Ids::default(),
+    };
     let mut budget = Budget::new();
     for (at, asset) in site.assets.iter().enumerate() {
         section(&mut out, asset, at + 1, &mut budget, &mut shared);
@@ -65,8 +68,13 @@ pub fn page(site: &Site<'_>) -> String {
 /// The latest title that a brief names; else what the first brief begins with, for later ones tell of changes only.
 pub(super) fn page_title(site: &Site<'_>) -> String {
     let rounds = ascending(&site.rounds);
-    let named = rounds.iter().rev().find_map(|round| title::named(&round.brief));
-    let first = rounds.iter().find(|round| round.brief.contains(char::is_alphanumeric));
+    let named = rounds
+        .iter()
+        .rev()
+        .find_map(|round| title::named(&round.brief));
+    let first = rounds
+        .iter()
+        .find(|round| round.brief.contains(char::is_alphanumeric));
     named.unwrap_or_else(|| title::title(first.map_or(site.task, |round| &round.brief)))
 }
 
@@ -77,7 +85,10 @@ fn ascending(rounds: &[Round]) -> Vec<&Round> {
 }
 
 fn head(out: &mut String, site: &Site<'_>, title: &str) {
-    let description = site.rounds.first().map_or(title, |round| round.brief.as_str());
+    let description = site
+        .rounds
+        .first()
+        .map_or(title, |round| round.brief.as_str());
     let description = text::shorten(&text::one_line(crate::text::head(description, 2_000)), 160);
     let _ = write!(
         out,
@@ -100,13 +111,20 @@ fn briefs(out: &mut String, rounds: &[Round]) {
     if rounds.is_empty() {
         return;
     }
-    out.push_str("<section class=\"card\" aria-labelledby=\"brief\">\n<h2 id=\"brief\">Brief</h2>\n");
+    out.push_str(
+        "<section class=\"card\" aria-labelledby=\"brief\">\n<h2 id=\"brief\">Brief</h2>\n",
+    );
     for round in rounds.iter().rev() {
         if rounds.len() > 1 {
             let _ = writeln!(out, "<h3>Round {}</h3>", round.round);
         }
-        let (brief, cut) = text::escape_capped(round.brief.trim_matches(['\r', '\n']).trim_end(), BRIEF);
-        let _ = writeln!(out, "<div class=\"brief\" dir=\"auto\">{brief}{}</div>", if cut { "…" } else { "" });
+        let (brief, cut) =
+            text::escape_capped(round.brief.trim_matches(['\r', '\n']).trim_end(), BRIEF);
+        let _ = writeln!(
+            out,
+            "<div class=\"brief\" dir=\"auto\">{brief}{}</div>",
+            if cut { "…" } else { "" }
+        );
     }
     out.push_str("</section>\n");
 }
@@ -131,7 +149,13 @@ fn list(out: &mut String, assets: &[Asset<'_>]) {
 }
 
 /// One attachment: name, kind, size, download and, while the page has room, its content.
-fn section(out: &mut String, asset: &Asset<'_>, number: usize, budget: &mut Budget, shared: &mut Shared<'_>) {
+fn section(
+    out: &mut String,
+    asset: &Asset<'_>,
+    number: usize,
+    budget: &mut Budget,
+    shared: &mut Shared<'_>,
+) {
     let kind = Kind::of(asset);
     let name = text::escape(asset.path);
     let file_name = text::escape(asset.path.rsplit('/').next().unwrap_or(asset.path));

@@ -54,33 +54,62 @@ pub(super) struct Shared<'a> {
 }
 
 /// The content of section `number`, in about `room` bytes.
-pub(super) fn render(asset: &Asset<'_>, kind: Kind, number: usize, room: usize, shared: &mut Shared<'_>) -> String {
+pub(super) fn render(
+    asset: &Asset<'_>,
+    kind: Kind,
+    number: usize,
+    room: usize,
+    shared: &mut Shared<'_>,
+) -> String {
     let url = href::href(asset.path);
     let name = text::escape(asset.path);
     match kind {
         Kind::Table => {
             let tabs = matches!(kind::extension(asset.path).as_str(), "tsv" | "tab")
-                || asset.media_type.to_ascii_lowercase().contains("tab-separated");
-            table::render(&asset.bytes, tabs, asset.path, number, room, &mut shared.ids)
+                || asset
+                    .media_type
+                    .to_ascii_lowercase()
+                    .contains("tab-separated");
+            table::render(
+                &asset.bytes,
+                tabs,
+                asset.path,
+                number,
+                room,
+                &mut shared.ids,
+            )
         }
         Kind::Markdown => document(asset, number, room, shared),
         Kind::Json => tree(asset, room),
         Kind::Image => {
             format!("<figure><img src=\"{url}\" alt=\"The attached image {name}\"></figure>\n")
         }
-        Kind::Audio => format!("<audio controls preload=\"metadata\" src=\"{url}\" aria-label=\"{name}\"></audio>\n"),
-        Kind::Video => format!("<video controls preload=\"metadata\" src=\"{url}\" aria-label=\"{name}\"></video>\n"),
-        Kind::Pdf => format!("<p class=\"note\"><a href=\"{url}\">Open the document</a> in the browser.</p>\n"),
+        Kind::Audio => format!(
+            "<audio controls preload=\"metadata\" src=\"{url}\" aria-label=\"{name}\"></audio>\n"
+        ),
+        Kind::Video => format!(
+            "<video controls preload=\"metadata\" src=\"{url}\" aria-label=\"{name}\"></video>\n"
+        ),
+        Kind::Pdf => format!(
+            "<p class=\"note\"><a href=\"{url}\">Open the document</a> in the browser.</p>\n"
+        ),
         Kind::Prose => plain(asset, "prose", room),
         Kind::Code => plain(asset, "code", room),
-        Kind::Binary => "<p class=\"note\">This kind of file has no preview. Download it to open it.</p>\n".to_owned(),
+        Kind::Binary => {
+            "<p class=\"note\">This kind of file has no preview. Download it to open it.</p>\n"
+                .to_owned()
+        }
     }
 }
 
 /// A rendered document, and its source to look up. One that does not fit is shown as text.
 fn document(asset: &Asset<'_>, number: usize, room: usize, shared: &mut Shared<'_>) -> String {
     let (source, more) = decode::decode_head(&asset.bytes, TEXT);
-    let place = Place { path: asset.path, paths: shared.paths, number };
+    let place = Place {
+        path: asset.path,
+        paths: shared.paths,
+        number,
+    };
     let mut out = markdown::render(&source, &place, &mut shared.ids);
     if out.len() > room {
         return plain(asset, "prose", room);
@@ -107,7 +136,10 @@ fn document(asset: &Asset<'_>, number: usize, room: usize, shared: &mut Shared<'
 fn tree(asset: &Asset<'_>, room: usize) -> String {
     json::render(&decode::decode(&asset.bytes), room).unwrap_or_else(|error| {
         let error = text::escape(&error);
-        format!("<p class=\"note\">Shown as text, for it cannot be read as JSON: {error}.</p>\n{}", plain(asset, "code", room))
+        format!(
+            "<p class=\"note\">Shown as text, for it cannot be read as JSON: {error}.</p>\n{}",
+            plain(asset, "code", room)
+        )
     })
 }
 
@@ -118,13 +150,20 @@ fn plain(asset: &Asset<'_>, class: &str, room: usize) -> String {
     if html.is_empty() {
         return "<p class=\"note\">This file is empty.</p>\n".to_owned();
     }
-    let note = if more || cut { note_cut() } else { String::new() };
+    let note = if more || cut {
+        note_cut()
+    } else {
+        String::new()
+    };
     let name = text::escape(asset.path);
-    format!("<pre class=\"{class}\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{html}</code></pre>\n{note}")
+    format!(
+        "<pre class=\"{class}\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{html}</code></pre>\n{note}"
+    )
 }
 
 fn note_cut() -> String {
-    "<p class=\"note\">Only the beginning is shown. Download the file to see all of it.</p>\n".to_owned()
+    "<p class=\"note\">Only the beginning is shown. Download the file to see all of it.</p>\n"
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -132,8 +171,15 @@ mod tests {
     use super::*;
 
     fn html(path: &str, bytes: &[u8]) -> String {
-        let asset = Asset { path, media_type: "", bytes: bytes.into() };
-        let mut shared = Shared { paths: &[path], ids: Ids::default() };
+        let asset = Asset {
+            path,
+            media_type: "",
+            bytes: bytes.into(),
+        };
+        let mut shared = Shared {
+            paths: &[path],
+            ids: Ids::default(),
+        };
         render(&asset, Kind::of(&asset), 1, 600_000, &mut shared)
     }
 
@@ -160,12 +206,18 @@ mod tests {
     #[test]
     fn broken_json_is_shown_as_text() {
         let page = html("a.json", b"{\"a\": <b>}");
-        assert!(page.contains("cannot be read as JSON") && page.contains("{&quot;a&quot;: &lt;b&gt;}"), "{page}");
+        assert!(
+            page.contains("cannot be read as JSON") && page.contains("{&quot;a&quot;: &lt;b&gt;}"),
+            "{page}"
+        );
     }
 
     #[test]
     fn ids_are_given_out_once() {
         let mut ids = Ids::default();
-        assert_eq!((ids.unique("a"), ids.unique("a"), ids.unique("a-2")), ("a".into(), "a-2".into(), "a-2-2".into()));
+        assert_eq!(
+            (ids.unique("a"), ids.unique("a"), ids.unique("a-2")),
+            ("a".into(), "a-2".into(), "a-2-2".into())
+        );
     }
 }

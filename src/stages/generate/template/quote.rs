@@ -14,14 +14,20 @@ const BRIEF: usize = 20_000;
 /// make a code block), and every line stays a line.
 pub(super) fn block(brief: &str) -> String {
     let head = head(brief, BRIEF);
-    let lines: Vec<&str> = head.trim_end().lines().skip_while(|line| line.trim().is_empty()).collect();
+    let lines: Vec<&str> = head
+        .trim_end()
+        .lines()
+        .skip_while(|line| line.trim().is_empty())
+        .collect();
     let mut out = String::with_capacity(head.len() * 2);
     for (at, line) in lines.iter().enumerate() {
         if line.trim().is_empty() {
             out.push_str(">\n");
             continue;
         }
-        let more = lines.get(at + 1).is_some_and(|next| !next.trim().is_empty());
+        let more = lines
+            .get(at + 1)
+            .is_some_and(|next| !next.trim().is_empty());
         out.push_str("> ");
         out.push_str(&self::line(line));
         out.push_str(if more { "\\\n" } else { "\n" });
@@ -43,7 +49,9 @@ fn line(line: &str) -> String {
     // Only at the start of a line are these marks of lists, headings, rules and of the trailer that ends a commit
     // message. What follows a list's number or mark is ordinary again.
     let digits = content.bytes().take_while(u8::is_ascii_digit).count();
-    let trailer = content.get(..10).filter(|start| start.eq_ignore_ascii_case("llmdeploy-"));
+    let trailer = content
+        .get(..10)
+        .filter(|start| start.eq_ignore_ascii_case("llmdeploy-"));
     if let Some(mark) = content.chars().next().filter(|c| "#+-=:".contains(*c)) {
         out.push('\\');
         out.push(mark);
@@ -88,9 +96,17 @@ pub(super) fn inline(text: &str) -> String {
 /// Foreign text in monospace: a code span whose fence is longer than any run of backticks inside.
 pub(super) fn code(text: &str) -> String {
     let text = text::one_line(text);
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let longest = text
+        .split(|c| c != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or_default();
     let fence = "`".repeat(longest + 1);
-    let pad = if text.is_empty() || text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let pad = if text.is_empty() || text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
@@ -155,16 +171,25 @@ mod tests {
         ] {
             let block = block(&format!("x\n\n{hostile}\n\ny"));
             assert!(only_text(&block), "{hostile:?}: {block}");
-            assert!(block.lines().all(|line| line.starts_with('>')), "{hostile:?}: {block}");
+            assert!(
+                block.lines().all(|line| line.starts_with('>')),
+                "{hostile:?}: {block}"
+            );
         }
     }
 
     #[test]
     fn text_reads_the_same() {
         let html = rendered(&block("- a_b.txt: *x* <y> & `z`\n  2. next\n\nend"));
-        assert!(html.contains("- a_b.txt: *x* &lt;y&gt; &amp; `z`<br />"), "{html}");
+        assert!(
+            html.contains("- a_b.txt: *x* &lt;y&gt; &amp; `z`<br />"),
+            "{html}"
+        );
         assert!(html.contains("\u{a0}\u{a0}2. next</p>"), "{html}");
-        assert_eq!(block("plain words, and (more)."), "> plain words, and (more).\n");
+        assert_eq!(
+            block("plain words, and (more)."),
+            "> plain words, and (more).\n"
+        );
     }
 
     #[test]

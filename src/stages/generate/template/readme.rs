@@ -19,7 +19,11 @@ const LISTED: usize = 100;
 /// Nothing in the brief or in a name can break it: all of it is escaped.
 #[must_use]
 pub fn readme(site: &Site<'_>, files: &[String]) -> String {
-    let mut out = format!("# {}\n\n{}\n", quote::inline(&page_title(site)), summary(site));
+    let mut out = format!(
+        "# {}\n\n{}\n",
+        quote::inline(&page_title(site)),
+        summary(site)
+    );
     briefs(&mut out, site);
     how_to_serve(&mut out);
     usage(&mut out, site);
@@ -32,7 +36,10 @@ fn summary(site: &Site<'_>) -> String {
     let task = quote::code(site.task);
     let shown = match site.assets.len() {
         0 => "It presents the brief that it was made from".to_owned(),
-        1 => format!("It presents the brief that it was made from and the attached {}", quote::code(site.assets[0].path)),
+        1 => format!(
+            "It presents the brief that it was made from and the attached {}",
+            quote::code(site.assets[0].path)
+        ),
         n => format!("It presents the brief that it was made from and its {n} attachments"),
     };
     format!(
@@ -68,7 +75,9 @@ fn usage(out: &mut String, site: &Site<'_>) {
     if kinds.is_empty() {
         out.push_str(".\n");
     } else {
-        out.push_str(", each attachment in a section of its own below it, with a link to download it.\n");
+        out.push_str(
+            ", each attachment in a section of its own below it, with a link to download it.\n",
+        );
     }
     if has(Kind::Table) {
         out.push_str("- A click on a column's heading sorts the table, the field above it filters the rows.\n");
@@ -90,7 +99,12 @@ fn how_it_works(out: &mut String, site: &Site<'_>, files: &[String]) {
          security policy keeps the page from loading anything from elsewhere.\n\n",
     );
     for path in files.iter().take(LISTED) {
-        let _ = writeln!(out, "- {}: {}", quote::code(path), describe(path, &site.assets));
+        let _ = writeln!(
+            out,
+            "- {}: {}",
+            quote::code(path),
+            describe(path, &site.assets)
+        );
     }
     if files.len() > LISTED {
         let _ = writeln!(out, "- and {} more files", files.len() - LISTED);
@@ -112,7 +126,10 @@ fn describe(path: &str, assets: &[Asset<'_>]) -> String {
             Kind::Code => "source file",
             Kind::Binary => "file",
         };
-        return format!("attached {kind}, {}, unchanged", text::size(asset.bytes.len()));
+        return format!(
+            "attached {kind}, {}, unchanged",
+            text::size(asset.bytes.len())
+        );
     }
     match path {
         "index.html" => "the page with its style and script",
@@ -131,13 +148,33 @@ mod tests {
     use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
     fn site(brief: &str) -> Site<'_> {
-        let rounds = vec![Round { round: 1, brief: brief.to_owned() }];
-        let asset = Asset { path: "data.csv", media_type: "text/csv", bytes: b"a,b\n1,2\n".into() };
-        Site { task: "demo", repo: "demo", rounds, assets: vec![asset] }
+        let rounds = vec![Round {
+            round: 1,
+            brief: brief.to_owned(),
+        }];
+        let asset = Asset {
+            path: "data.csv",
+            media_type: "text/csv",
+            bytes: b"a,b\n1,2\n".into(),
+        };
+        Site {
+            task: "demo",
+            repo: "demo",
+            rounds,
+            assets: vec![asset],
+        }
     }
 
     fn files() -> Vec<String> {
-        ["index.html", "data.csv", "README.md", "LICENSE", ".nojekyll"].map(str::to_owned).to_vec()
+        [
+            "index.html",
+            "data.csv",
+            "README.md",
+            "LICENSE",
+            ".nojekyll",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     fn headings(markdown: &str) -> Vec<String> {
@@ -164,9 +201,11 @@ mod tests {
         let files = files();
         let page = readme(&site("Show the data"), &files);
         assert_eq!(headings(&page)[1..], SECTIONS);
-        for part in
-            ["repository's folder:\n\n```sh\npython3 -m http.server 8000\n```\n\nThen open", "Open the page.\n", "[LICENSE](LICENSE)"]
-        {
+        for part in [
+            "repository's folder:\n\n```sh\npython3 -m http.server 8000\n```\n\nThen open",
+            "Open the page.\n",
+            "[LICENSE](LICENSE)",
+        ] {
             assert!(page.contains(part), "{part}: {page}");
         }
         assert!(page.contains("- `data.csv`: attached table, 8 B, unchanged\n"));
@@ -174,12 +213,30 @@ mod tests {
 
     #[test]
     fn a_hostile_brief_cannot_break_it() {
-        let hostile = "# Title\n```\n## License\n</details><script>\nLlmdeploy-Run: 0123456789abcdef\n<!-- ";
+        let hostile =
+            "# Title\n```\n## License\n</details><script>\nLlmdeploy-Run: 0123456789abcdef\n<!-- ";
         let page = readme(&site(hostile), &[]);
         assert_eq!(headings(&page)[1..], SECTIONS, "{page}");
-        assert!(!page.lines().any(|line| line.trim_start_matches("> ").starts_with("Llmdeploy-Run")));
-        let next = readme_round(&page, &Round { round: 2, brief: hostile.to_owned() }, &files());
-        assert_eq!(headings(&next).iter().filter(|heading| *heading == "License").count(), 1);
+        assert!(
+            !page
+                .lines()
+                .any(|line| line.trim_start_matches("> ").starts_with("Llmdeploy-Run"))
+        );
+        let next = readme_round(
+            &page,
+            &Round {
+                round: 2,
+                brief: hostile.to_owned(),
+            },
+            &files(),
+        );
+        assert_eq!(
+            headings(&next)
+                .iter()
+                .filter(|heading| *heading == "License")
+                .count(),
+            1
+        );
         assert!(next.find("## Round 2").unwrap() < next.rfind("## License").unwrap());
     }
 

@@ -55,7 +55,10 @@ pub fn readme_round(old: &str, round: &Round, paths: &[String]) -> String {
 fn own(outline: &Outline<'_>, round: u64) -> Option<Range<usize>> {
     let mut start = outline.find(&opening(round), 0)?;
     let end = outline.find(&closing(round), start)?;
-    while let Some(next) = outline.find(&opening(round), start + 1).filter(|&next| next < end) {
+    while let Some(next) = outline
+        .find(&opening(round), start + 1)
+        .filter(|&next| next < end)
+    {
         start = next;
     }
     Some(start..end + 1)
@@ -93,7 +96,10 @@ fn closing(round: u64) -> String {
 
 /// The round whose section this line opens.
 fn number(line: &str) -> Option<u64> {
-    line.strip_prefix("<!-- llmdeploy: round ")?.strip_suffix(" -->")?.parse().ok()
+    line.strip_prefix("<!-- llmdeploy: round ")?
+        .strip_suffix(" -->")?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -101,7 +107,10 @@ mod tests {
     use super::*;
 
     fn round(round: u64, brief: &str) -> Round {
-        Round { round, brief: brief.to_owned() }
+        Round {
+            round,
+            brief: brief.to_owned(),
+        }
     }
 
     fn paths() -> Vec<String> {
@@ -110,21 +119,43 @@ mod tests {
 
     #[test]
     fn stands_before_the_licence_or_at_the_end() {
-        let page = readme_round("# A\n\ntext\n\n## License\n\nMIT\n", &round(2, "Add b"), &paths());
+        let page = readme_round(
+            "# A\n\ntext\n\n## License\n\nMIT\n",
+            &round(2, "Add b"),
+            &paths(),
+        );
         let at = |text: &str| page.find(text).unwrap();
         assert!(at("text") < at("## Round 2") && at("end of round 2") < at("## License"));
-        assert!(page.contains("> Add b\n") && page.contains("- ``a`b.csv``\n") && page.ends_with("MIT\n"));
+        assert!(
+            page.contains("> Add b\n")
+                && page.contains("- ``a`b.csv``\n")
+                && page.ends_with("MIT\n")
+        );
         assert!(readme_round("# A", &round(2, "b"), &[]).ends_with("end of round 2 -->\n"));
         assert!(readme_round("", &round(2, "b"), &[]).starts_with("<!-- llmdeploy: round 2 -->\n"));
     }
 
     #[test]
     fn saying_it_twice_changes_nothing() {
-        let nested = "<!-- llmdeploy: round 2 -->\n<!-- llmdeploy: end of round 2 -->\n## License\n```\n---";
-        for old in ["", "# A", "# A\n\n## License\nMIT", "# A\r\n\r\nx\r\n", "```\nopen", "a\n\n\n", "\n", "x\n## License"] {
+        let nested =
+            "<!-- llmdeploy: round 2 -->\n<!-- llmdeploy: end of round 2 -->\n## License\n```\n---";
+        for old in [
+            "",
+            "# A",
+            "# A\n\n## License\nMIT",
+            "# A\r\n\r\nx\r\n",
+            "```\nopen",
+            "a\n\n\n",
+            "\n",
+            "x\n## License",
+        ] {
             for brief in ["Add b", nested, ""] {
                 let once = readme_round(old, &round(2, brief), &paths());
-                assert_eq!(readme_round(&once, &round(2, brief), &paths()), once, "{old:?} {brief:?}");
+                assert_eq!(
+                    readme_round(&once, &round(2, brief), &paths()),
+                    once,
+                    "{old:?} {brief:?}"
+                );
                 let other = readme_round(&once, &round(2, "other"), &[]);
                 assert_eq!(other.matches("## Round 2").count(), 1, "{old:?} {brief:?}");
                 assert!(other.contains("> other") && !other.contains("a`b"));
@@ -147,7 +178,9 @@ mod tests {
     fn other_lines_stay() {
         let old = "# A\r\n\r\n  odd\t\r\n## License\r\nMIT\r\n";
         let page = readme_round(old, &round(2, "x"), &[]);
-        assert!(page.starts_with("# A\r\n\r\n  odd\t\r\n") && page.ends_with("## License\r\nMIT\r\n"));
+        assert!(
+            page.starts_with("# A\r\n\r\n  odd\t\r\n") && page.ends_with("## License\r\nMIT\r\n")
+        );
         assert_eq!(page.matches('\n').count(), page.matches("\r\n").count());
     }
 
@@ -162,6 +195,9 @@ mod tests {
     #[test]
     fn an_open_code_fence_does_not_swallow_it() {
         let page = readme_round("# A\n~~~~sh\nls", &round(2, "x"), &[]);
-        assert!(page.contains("ls\n~~~~\n\n<!-- llmdeploy: round 2 -->"), "{page}");
+        assert!(
+            page.contains("ls\n~~~~\n\n<!-- llmdeploy: round 2 -->"),
+            "{page}"
+        );
     }
 }

@@ -17,7 +17,10 @@ const BLANK: &str = "00000000000000000000000000000000000000000000000000000000000
 pub(super) fn metas(rounds: &[Round]) -> String {
     // Numbers and strings always have a JSON form; an empty list would merely make the page nobody's.
     let json = serde_json::to_string(rounds).unwrap_or_else(|_| "[]".to_owned());
-    format!("{GENERATOR}{BLANK}\">\n{ROUNDS}{}\">\n", text::escape(&json))
+    format!(
+        "{GENERATOR}{BLANK}\">\n{ROUNDS}{}\">\n",
+        text::escape(&json)
+    )
 }
 
 /// Puts the digest into a finished page that has [`metas`].
@@ -49,7 +52,13 @@ mod tests {
 
     fn rounds() -> Vec<Round> {
         let brief = "</title>\"'&lt;\u{0}\r\n\u{2028}é".to_owned() + GENERATOR + BLANK + ROUNDS;
-        vec![Round { round: 1, brief }, Round { round: u64::MAX, brief: String::new() }]
+        vec![
+            Round { round: 1, brief },
+            Round {
+                round: u64::MAX,
+                brief: String::new(),
+            },
+        ]
     }
 
     #[test]
@@ -71,7 +80,13 @@ mod tests {
 
     #[test]
     fn foreign_pages_are_foreign() {
-        for page in [&b""[..], b"<html>", b"\xff\xfe", GENERATOR.as_bytes(), format!("{GENERATOR}{BLANK}").as_bytes()] {
+        for page in [
+            &b""[..],
+            b"<html>",
+            b"\xff\xfe",
+            GENERATOR.as_bytes(),
+            format!("{GENERATOR}{BLANK}").as_bytes(),
+        ] {
             assert_eq!(made_here(page), None);
         }
     }

@@ -14,12 +14,21 @@ use super::text;
 const LABEL: usize = 200;
 
 /// The table, in at most about `limit` bytes. `name` is the file's, `number` its place on the page.
-pub(super) fn render(bytes: &[u8], tabs_likely: bool, name: &str, number: usize, limit: usize, ids: &mut Ids) -> String {
+pub(super) fn render(
+    bytes: &[u8],
+    tabs_likely: bool,
+    name: &str,
+    number: usize,
+    limit: usize,
+    ids: &mut Ids,
+) -> String {
     let table = delimited::read(&decode::decode(bytes), tabs_likely);
     if table.columns.is_empty() {
         return "<p class=\"note\">This file has no rows.</p>\n".to_owned();
     }
-    let labels: Vec<String> = (0..table.columns.len()).map(|at| label(&table, at)).collect();
+    let labels: Vec<String> = (0..table.columns.len())
+        .map(|at| label(&table, at))
+        .collect();
     let foot = foot(&table, &labels, ids);
     let (body, shown) = body(&table, limit);
     let name = text::escape(name);
@@ -34,17 +43,31 @@ pub(super) fn render(bytes: &[u8], tabs_likely: bool, name: &str, number: usize,
         caption(&table, shown, !foot.is_empty())
     );
     for (column, label) in table.columns.iter().zip(&labels) {
-        let class = if column.is_amount() { " class=\"num\"" } else { "" };
+        let class = if column.is_amount() {
+            " class=\"num\""
+        } else {
+            ""
+        };
         let label = text::escape(label);
-        let _ = write!(out, "<th scope=\"col\"{class} aria-sort=\"none\"><button type=\"button\" disabled>{label}</button></th>");
+        let _ = write!(
+            out,
+            "<th scope=\"col\"{class} aria-sort=\"none\"><button type=\"button\" disabled>{label}</button></th>"
+        );
     }
-    let _ = write!(out, "</tr></thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>\n");
+    let _ = write!(
+        out,
+        "</tr></thead>\n<tbody>\n{body}</tbody>\n{foot}</table>\n</div>\n"
+    );
     out
 }
 
 /// What a column is called: its heading, or its place.
 fn label(table: &Delimited, at: usize) -> String {
-    let heading = table.header.as_ref().and_then(|header| header.get(at)).map(|cell| text::one_line(cell));
+    let heading = table
+        .header
+        .as_ref()
+        .and_then(|header| header.get(at))
+        .map(|cell| text::one_line(cell));
     match heading {
         Some(heading) if !heading.is_empty() => text::shorten(&heading, LABEL),
         _ => format!("Column {}", at + 1),
@@ -53,9 +76,21 @@ fn label(table: &Delimited, at: usize) -> String {
 
 /// How much there is and how much of it is shown.
 fn caption(table: &Delimited, shown: usize, totals: bool) -> String {
-    let mut out = format!("{}, {}.", text::count(table.row_count, "row"), text::count(table.column_count, "column"));
+    let mut out = format!(
+        "{}, {}.",
+        text::count(table.row_count, "row"),
+        text::count(table.column_count, "column")
+    );
     if shown < table.row_count {
-        let _ = write!(out, " Only the first {} shown.", if shown == 1 { "is".to_owned() } else { format!("{shown} are") });
+        let _ = write!(
+            out,
+            " Only the first {} shown.",
+            if shown == 1 {
+                "is".to_owned()
+            } else {
+                format!("{shown} are")
+            }
+        );
     }
     if table.column_count > SHOWN_COLUMNS {
         let _ = write!(out, " Only the first {SHOWN_COLUMNS} columns are shown.");
@@ -73,8 +108,14 @@ fn body(table: &Delimited, limit: usize) -> (String, usize) {
         let before = out.len();
         out.push_str("<tr>");
         for (at, column) in table.columns.iter().enumerate() {
-            out.push_str(if column.is_amount() { "<td class=\"num\">" } else { "<td>" });
-            out.push_str(&text::escape(row.get(at).map_or("", |cell| cell.trim_end())));
+            out.push_str(if column.is_amount() {
+                "<td class=\"num\">"
+            } else {
+                "<td>"
+            });
+            out.push_str(&text::escape(
+                row.get(at).map_or("", |cell| cell.trim_end()),
+            ));
             out.push_str("</td>");
         }
         out.push_str("</tr>\n");
@@ -94,7 +135,9 @@ fn foot(table: &Delimited, labels: &[String], ids: &mut Ids) -> String {
     let totals: Vec<Option<String>> = (0..table.columns.len())
         .map(|at| {
             let heading = headed.map(|header| header.get(at).map_or("", String::as_str));
-            table.columns[at].total(heading, at == 0).map(|sum| sum.to_string())
+            table.columns[at]
+                .total(heading, at == 0)
+                .map(|sum| sum.to_string())
         })
         .collect();
     if totals.iter().all(Option::is_none) {
@@ -105,8 +148,15 @@ fn foot(table: &Delimited, labels: &[String], ids: &mut Ids) -> String {
         let _ = match total {
             Some(total) => {
                 let id = ids.unique(&format!("total-{}", text::slug(label)));
-                let title = if at == 0 { "<span class=\"lead\">Total</span> " } else { "" };
-                write!(out, "<td class=\"num\">{title}<span id=\"{id}\">{total}</span></td>")
+                let title = if at == 0 {
+                    "<span class=\"lead\">Total</span> "
+                } else {
+                    ""
+                };
+                write!(
+                    out,
+                    "<td class=\"num\">{title}<span id=\"{id}\">{total}</span></td>"
+                )
             }
             None if at == 0 => write!(out, "<th scope=\"row\">Total</th>"),
             None => write!(out, "<td></td>"),
@@ -121,13 +171,26 @@ mod tests {
     use super::*;
 
     fn html(text: &str, limit: usize) -> String {
-        render(text.as_bytes(), false, "data.csv", 1, limit, &mut Ids::default())
+        render(
+            text.as_bytes(),
+            false,
+            "data.csv",
+            1,
+            limit,
+            &mut Ids::default(),
+        )
     }
 
     #[test]
     fn totals_stand_as_plain_digits_under_a_guessable_id() {
-        let page = html("product,region,sales\nLaptop,North,1500.50\nMouse,North,1340.50\n", 100_000);
-        assert!(page.contains("<span id=\"total-sales\">2841.00</span>"), "{page}");
+        let page = html(
+            "product,region,sales\nLaptop,North,1500.50\nMouse,North,1340.50\n",
+            100_000,
+        );
+        assert!(
+            page.contains("<span id=\"total-sales\">2841.00</span>"),
+            "{page}"
+        );
         assert!(page.contains("<th scope=\"row\">Total</th>"));
         assert!(page.contains("<caption>2 rows, 3 columns.</caption>"));
     }
@@ -143,7 +206,12 @@ mod tests {
     fn the_limit_is_kept_and_told() {
         let page = html(&("a,n\n".to_owned() + &"x,1\n".repeat(900)), 500);
         assert!(page.len() < 3_000);
-        assert!(page.contains("900 rows, 2 columns. Only the first 11 are shown. Totals include all rows."), "{page}");
+        assert!(
+            page.contains(
+                "900 rows, 2 columns. Only the first 11 are shown. Totals include all rows."
+            ),
+            "{page}"
+        );
         assert!(page.contains(">900</span>"));
     }
 
@@ -160,6 +228,8 @@ mod tests {
     #[test]
     fn a_first_column_of_amounts_still_names_the_row() {
         let page = html("amount\n1\n2\n", 10_000);
-        assert!(page.contains("<span class=\"lead\">Total</span> <span id=\"total-amount\">3</span>"));
+        assert!(
+            page.contains("<span class=\"lead\">Total</span> <span id=\"total-amount\">3</span>")
+        );
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn escape_capped(text: &str, limit: usize) -> (String, bool) {
 /// Undoes [`escape`] for text that contained neither carriage returns nor forbidden control characters.
 pub(super) fn unescape(html: &str) -> String {
     // The ampersand goes last, so that an escaped "&lt;" does not become "<".
-    html.replace("&#39;", "'").replace("&quot;", "\"").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
+    html.replace("&#39;", "'")
+        .replace("&quot;", "\"")
+        .replace("&gt;", ">")
+        .replace("&lt;", "<")
+        .replace("&amp;", "&")
 }
 
 /// At most `limit` characters, cut at a word boundary where there is one and then ended by an ellipsis.
@@ -49,15 +53,23 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     let room: String = text.chars().take(limit.saturating_sub(1)).collect();
     // A cut that falls right behind a word needs no step back.
     let whole = text[room.len()..].starts_with(char::is_whitespace);
-    let cut = if whole { room.len() } else { room.rfind(char::is_whitespace).unwrap_or(room.len()) };
-    let kept = room[..cut].trim_end_matches(|c: char| !c.is_alphanumeric() && !")]}'\"”’%".contains(c));
+    let cut = if whole {
+        room.len()
+    } else {
+        room.rfind(char::is_whitespace).unwrap_or(room.len())
+    };
+    let kept =
+        room[..cut].trim_end_matches(|c: char| !c.is_alphanumeric() && !")]}'\"”’%".contains(c));
     let kept = if kept.is_empty() { room.as_str() } else { kept };
     format!("{kept}…")
 }
 
 /// One line: white space runs become one space, control and direction-override characters go.
 pub(super) fn one_line(text: &str) -> String {
-    let clean: String = text.chars().filter(|&c| c.is_whitespace() || !(c.is_control() || is_invisible(c))).collect();
+    let clean: String = text
+        .chars()
+        .filter(|&c| c.is_whitespace() || !(c.is_control() || is_invisible(c)))
+        .collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -69,7 +81,8 @@ fn is_invisible(c: char) -> bool {
 /// A size for people: `107 B`, `2.5 KB`, `48.0 MB` (powers of 1000).
 pub(super) fn size(bytes: usize) -> String {
     // Integer arithmetic in tenths: no float cast, and the same text on every machine.
-    let tenths = |unit: usize| (bytes / (unit / 10) + usize::from(bytes % (unit / 10) >= unit / 20)).max(1);
+    let tenths =
+        |unit: usize| (bytes / (unit / 10) + usize::from(bytes % (unit / 10) >= unit / 20)).max(1);
     let (value, name) = match bytes {
         0..1_000 => return format!("{bytes} B"),
         1_000..999_950 => (tenths(1_000), "KB"),
@@ -95,7 +108,11 @@ pub(super) fn slug(text: &str) -> String {
         }
     }
     let out = out.trim_matches('-');
-    if out.is_empty() { "item".to_owned() } else { out.to_owned() }
+    if out.is_empty() {
+        "item".to_owned()
+    } else {
+        out.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +121,10 @@ mod tests {
 
     #[test]
     fn escapes_everything_that_could_leave_its_place() {
-        assert_eq!(escape("</title><script>alert('1')&\"x\""), "&lt;/title&gt;&lt;script&gt;alert(&#39;1&#39;)&amp;&quot;x&quot;");
+        assert_eq!(
+            escape("</title><script>alert('1')&\"x\""),
+            "&lt;/title&gt;&lt;script&gt;alert(&#39;1&#39;)&amp;&quot;x&quot;"
+        );
         assert_eq!(escape("a\r\nb\rc\0d\te"), "a\nb\nc\u{fffd}d\te");
     }
 

@@ -16,9 +16,10 @@ const UNTITLED: &str = "Untitled page";
 
 /// Words that may stand between "title" and the quoted text.
 const BETWEEN: [&str; 34] = [
-    "to", "is", "as", "of", "be", "reads", "reading", "read", "saying", "says", "must", "should", "will", "exactly", "equal", "equals",
-    "set", "the", "a", "an", "text", "page", "value", "element", "tag", "site", "website", "s", "document", "includes", "include",
-    "contains", "simply", "it",
+    "to", "is", "as", "of", "be", "reads", "reading", "read", "saying", "says", "must", "should",
+    "will", "exactly", "equal", "equals", "set", "the", "a", "an", "text", "page", "value",
+    "element", "tag", "site", "website", "s", "document", "includes", "include", "contains",
+    "simply", "it",
 ];
 /// Things on a page that get called something without being the page.
 const PARTS: [&str; 34] = [
@@ -91,8 +92,15 @@ struct Quote {
 }
 
 /// Opening marks, with those that close them.
-const MARKS: [(char, &[char]); 7] =
-    [('"', &['"']), ('\'', &['\'']), ('`', &['`']), ('“', &['”']), ('„', &['“', '”']), ('‘', &['’']), ('«', &['»'])];
+const MARKS: [(char, &[char]); 7] = [
+    ('"', &['"']),
+    ('\'', &['\'']),
+    ('`', &['`']),
+    ('“', &['”']),
+    ('„', &['“', '”']),
+    ('‘', &['’']),
+    ('«', &['»']),
+];
 
 /// For each of [`MARKS`], the closing mark that was found last, and where; at `usize::MAX` where there is none any more. Without it
 /// each mark that nothing closes would be looked for to the end again.
@@ -106,7 +114,8 @@ impl Closes {
         if last.0 < inner || last.1 == 0 {
             let found = brief[inner..].char_indices().find_map(|(at, c)| {
                 let after = brief[inner + at + c.len_utf8()..].chars().next();
-                let inside_word = matches!(c, '\'' | '’') && after.is_some_and(char::is_alphanumeric);
+                let inside_word =
+                    matches!(c, '\'' | '’') && after.is_some_and(char::is_alphanumeric);
                 (close.contains(&c) && !inside_word).then_some((inner + at, c.len_utf8()))
             });
             *last = found.unwrap_or((usize::MAX, 1));
@@ -123,18 +132,27 @@ fn next_quote(brief: &str, from: usize, closes: &mut Closes) -> Option<Quote> {
         let inner = start + mark.len_utf8();
         // An apostrophe or an inch sign follows a letter or a digit; an opening mark does not.
         let before = brief[..start].chars().next_back();
-        if before.is_some_and(char::is_alphanumeric) || brief[inner..].starts_with(char::is_whitespace) {
+        if before.is_some_and(char::is_alphanumeric)
+            || brief[inner..].starts_with(char::is_whitespace)
+        {
             return None;
         }
         let (close, length) = closes.find(kind, brief, inner)?;
-        Some(Quote { start, inner: inner..close, end: close + length, code: mark == '`' })
+        Some(Quote {
+            start,
+            inner: inner..close,
+            end: close + length,
+            code: mark == '`',
+        })
     })
 }
 
 /// As much of what leads up to a quote as can matter: a brief without line breaks would be read back to its start for each.
 fn tail(before: &str) -> &str {
     let from = before.len().saturating_sub(LEAD);
-    let from = (from..=before.len()).find(|at| before.is_char_boundary(*at)).unwrap_or(from);
+    let from = (from..=before.len())
+        .find(|at| before.is_char_boundary(*at))
+        .unwrap_or(from);
     &before[from..]
 }
 
@@ -149,10 +167,18 @@ fn rank(before: &str, content: &str, code: bool) -> Option<u8> {
     if !fits || data {
         return None;
     }
-    let sentence = before.rsplit(['\n', ';', '!', '?']).find(|part| !part.trim().is_empty())?;
+    let sentence = before
+        .rsplit(['\n', ';', '!', '?'])
+        .find(|part| !part.trim().is_empty())?;
     let sentence = sentence.rsplit(". ").next()?;
-    let mut words = sentence.rsplit(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
-    let keyword = words.by_ref().take(8).find(|word| !BETWEEN.contains(&word.as_str()))?;
+    let mut words = sentence
+        .rsplit(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase);
+    let keyword = words
+        .by_ref()
+        .take(8)
+        .find(|word| !BETWEEN.contains(&word.as_str()))?;
     let part = words
         .find(|word| PARTS.contains(&word.as_str()) || !BETWEEN.contains(&word.as_str()))
         .is_some_and(|word| PARTS.contains(&word.as_str()));
@@ -169,7 +195,10 @@ fn rank(before: &str, content: &str, code: bool) -> Option<u8> {
 
 /// The first sentence of the first line that has words.
 fn opening(brief: &str) -> String {
-    let line = brief.lines().map(plain).find(|line| line.contains(char::is_alphanumeric));
+    let line = brief
+        .lines()
+        .map(plain)
+        .find(|line| line.contains(char::is_alphanumeric));
     let Some(line) = line else {
         return UNTITLED.to_owned();
     };
@@ -180,19 +209,31 @@ fn opening(brief: &str) -> String {
 /// A line without the marks of Markdown.
 fn plain(line: &str) -> String {
     let line = text::one_line(line);
-    line.trim_start_matches(['#', '>', '*', '-', '•', '=', ' ']).replace("**", "").replace('`', "")
+    line.trim_start_matches(['#', '>', '*', '-', '•', '=', ' '])
+        .replace("**", "")
+        .replace('`', "")
 }
 
 /// Up to the first full stop, exclamation or question mark that a new sentence follows.
 fn sentence(line: &str) -> &str {
-    let ends = line.match_indices(". ").chain(line.match_indices("! ")).chain(line.match_indices("? "));
+    let ends = line
+        .match_indices(". ")
+        .chain(line.match_indices("! "))
+        .chain(line.match_indices("? "));
     let mut ends: Vec<usize> = ends.map(|(at, _)| at).collect();
     ends.sort_unstable();
     let end = ends.into_iter().find(|&at| {
         let abbreviation = line[..at].ends_with("e.g") || line[..at].ends_with("i.e") || at < 4;
-        !abbreviation && line[at + 2..].starts_with(|c: char| c.is_uppercase() || !c.is_alphanumeric())
+        !abbreviation
+            && line[at + 2..].starts_with(|c: char| c.is_uppercase() || !c.is_alphanumeric())
     });
-    end.map_or(line, |at| if line[at..].starts_with('.') { &line[..at] } else { &line[..=at] })
+    end.map_or(line, |at| {
+        if line[at..].starts_with('.') {
+            &line[..at]
+        } else {
+            &line[..=at]
+        }
+    })
 }
 
 #[cfg(test)]
@@ -202,13 +243,19 @@ mod tests {
     #[test]
     fn titles_that_are_named() {
         for (brief, expected) in [
-            ("sums sales, sets the title to \"Sales Summary 374959384\", displays", "Sales Summary 374959384"),
+            (
+                "sums sales, sets the title to \"Sales Summary 374959384\", displays",
+                "Sales Summary 374959384",
+            ),
             ("Make a page titled 'Bob's page' now", "Bob's page"),
             ("The page title should be “Über uns”.", "Über uns"),
             ("Title: `My App`", "My App"),
             ("set document.title to \"X 1\"", "X 1"),
             ("with the title of the page set to 'Quiz'", "Quiz"),
-            ("Build a to-do app called “Doer” with a button called \"Add\"", "Doer"),
+            (
+                "Build a to-do app called “Doer” with a button called \"Add\"",
+                "Doer",
+            ),
             ("with heading 'Hello' and title 'World'", "World"),
             ("an <h1> reading \"Hello\"", "Hello"),
             ("Titled \"A\n  B\"", "A B"),
@@ -240,12 +287,19 @@ mod tests {
         for many in ["'a' ", "“a ", "“a” ", "`", "„a ", "the 'a' "] {
             assert_eq!(named(&many.repeat(200_000 / many.len())), None, "{many}");
         }
-        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < std::time::Duration::from_secs(10),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[test]
     fn a_mark_that_closes_early_is_looked_for_again() {
-        assert_eq!(named("'x' and \"y\" and the title 'Bob's 1' and the title \"Z\"").as_deref(), Some("Bob's 1"));
+        assert_eq!(
+            named("'x' and \"y\" and the title 'Bob's 1' and the title \"Z\"").as_deref(),
+            Some("Bob's 1")
+        );
         assert_eq!(named("“a “b ” title “C” „d” “e").as_deref(), Some("C"));
     }
 
@@ -268,14 +322,29 @@ mod tests {
             assert_eq!(title(brief), expected, "{brief:?}");
         }
         let long = title(&"word ".repeat(100));
-        assert!(long.chars().count() <= LONGEST && long.ends_with("word…"), "{long}");
+        assert!(
+            long.chars().count() <= LONGEST && long.ends_with("word…"),
+            "{long}"
+        );
         assert_eq!(title(&"x".repeat(500)).chars().count(), LONGEST);
     }
 
     #[test]
     fn hostile_briefs_stay_text() {
-        assert_eq!(title("</title><script>alert(1)</script>"), "</title><script>alert(1)</script>");
-        for odd in ["\"", "title \"", "'", "title '", "title “x", "é\"é", "title: \"é", "``"] {
+        assert_eq!(
+            title("</title><script>alert(1)</script>"),
+            "</title><script>alert(1)</script>"
+        );
+        for odd in [
+            "\"",
+            "title \"",
+            "'",
+            "title '",
+            "title “x",
+            "é\"é",
+            "title: \"é",
+            "``",
+        ] {
             assert!(!title(odd).is_empty(), "{odd}");
         }
     }

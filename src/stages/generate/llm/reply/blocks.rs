@@ -15,11 +15,22 @@ enum Mark<'a> {
 }
 
 pub(super) fn read(text: &str, words: &[&str]) -> Reply {
-    let reply = words.iter().filter(|w| !w.is_empty()).fold(Reply::default(), |found, word| {
-        // An answer keeps to one word; the newest that is there counts.
-        if found.is_silent() { scan(text, word) } else { found }
-    });
-    if reply.is_silent() { scan(text, "") } else { reply }
+    let reply = words
+        .iter()
+        .filter(|w| !w.is_empty())
+        .fold(Reply::default(), |found, word| {
+            // An answer keeps to one word; the newest that is there counts.
+            if found.is_silent() {
+                scan(text, word)
+            } else {
+                found
+            }
+        });
+    if reply.is_silent() {
+        scan(text, "")
+    } else {
+        reply
+    }
 }
 
 fn scan(text: &str, word: &str) -> Reply {
@@ -29,7 +40,10 @@ fn scan(text: &str, word: &str) -> Reply {
         let (before, found) = match mark(line, word) {
             Some(found) => ("", Some(found)),
             // The end may stand behind the last line of the content.
-            None if open.is_some() => match line.trim_end().strip_suffix(format!("<<<END {word}>>>").as_str()) {
+            None if open.is_some() => match line
+                .trim_end()
+                .strip_suffix(format!("<<<END {word}>>>").as_str())
+            {
                 Some(before) if !word.is_empty() => (before, Some(Mark::End)),
                 _ => (line, None),
             },
@@ -60,7 +74,9 @@ fn scan(text: &str, word: &str) -> Reply {
                     },
                     Mark::Convert(from, to) => match (parse_path(from), parse_path(to)) {
                         (Ok(from), Ok(to)) => reply.converts.push((from, to)),
-                        (Err(why), _) | (_, Err(why)) => reply.refused.push((format!("{from} {to}"), why)),
+                        (Err(why), _) | (_, Err(why)) => {
+                            reply.refused.push((format!("{from} {to}"), why))
+                        }
                     },
                     Mark::Fetch(url) => reply.fetches.push(url.to_owned()),
                     Mark::End => {}
@@ -78,20 +94,34 @@ fn scan(text: &str, word: &str) -> Reply {
 
 /// The mark that a line is. Some models dress it up as code or bold.
 fn mark<'a>(line: &'a str, word: &str) -> Option<Mark<'a>> {
-    let inner = line.trim().trim_matches(['`', '*']).strip_prefix("<<<")?.strip_suffix(">>>")?;
-    let inner = if word.is_empty() { inner } else { inner.strip_suffix(word)? };
+    let inner = line
+        .trim()
+        .trim_matches(['`', '*'])
+        .strip_prefix("<<<")?
+        .strip_suffix(">>>")?;
+    let inner = if word.is_empty() {
+        inner
+    } else {
+        inner.strip_suffix(word)?
+    };
     // `ENDX` is no end, and neither is a mark with another word where there is to be none.
     if !word.is_empty() && !inner.ends_with(char::is_whitespace) {
         return None;
     }
     let inner = inner.trim();
-    let (name, rest) = inner.split_once(char::is_whitespace).map_or((inner, ""), |(name, rest)| (name, rest.trim()));
+    let (name, rest) = inner
+        .split_once(char::is_whitespace)
+        .map_or((inner, ""), |(name, rest)| (name, rest.trim()));
     match (name, rest) {
         ("END", "") => Some(Mark::End),
         ("FILE", path) if !path.is_empty() => Some(Mark::File(path)),
         ("DELETE", path) if !path.is_empty() => Some(Mark::Delete(path)),
-        ("CONVERT", paths) => paths.split_once(char::is_whitespace).map(|(from, to)| Mark::Convert(from, to.trim())),
-        ("FETCH", url) if !url.is_empty() && !url.contains(char::is_whitespace) => Some(Mark::Fetch(url)),
+        ("CONVERT", paths) => paths
+            .split_once(char::is_whitespace)
+            .map(|(from, to)| Mark::Convert(from, to.trim())),
+        ("FETCH", url) if !url.is_empty() && !url.contains(char::is_whitespace) => {
+            Some(Mark::Fetch(url))
+        }
         _ => None,
     }
 }

@@ -16,8 +16,12 @@ pub(super) fn read(text: &str) -> Reply {
             continue;
         };
         let start = at + 1;
-        let path = in_info(info).or(above.take()).or_else(|| lines.get(start).and_then(|l| in_comment(l)));
-        let nests = path.is_some_and(|p| p.to_ascii_lowercase().ends_with(".md") || p.to_ascii_lowercase().ends_with(".markdown"));
+        let path = in_info(info)
+            .or(above.take())
+            .or_else(|| lines.get(start).and_then(|l| in_comment(l)));
+        let nests = path.is_some_and(|p| {
+            p.to_ascii_lowercase().ends_with(".md") || p.to_ascii_lowercase().ends_with(".markdown")
+        });
         let end = closing(&lines, start, fence, nests);
         match (path, end) {
             (Some(path), Some(end)) => reply.add(path, &lines[start..end].concat()),
@@ -61,7 +65,11 @@ fn closing(lines: &[&str], start: usize, fence: &str, nests: bool) -> Option<usi
 
 /// The path in a line that is little else: `**index.html**`, `### File: css/a.css`, `2. index.html:`.
 fn named(line: &str) -> Option<&str> {
-    let words: Vec<&str> = line.split_whitespace().map(bare).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> = line
+        .split_whitespace()
+        .map(bare)
+        .filter(|w| !w.is_empty())
+        .collect();
     let mut paths = words.iter().filter(|w| looks_like_path(w));
     let path = paths.next()?;
     // In a sentence a name is only mentioned.
@@ -69,20 +77,35 @@ fn named(line: &str) -> Option<&str> {
 }
 
 fn in_info(info: &str) -> Option<&str> {
-    info.split([' ', ':', '=', '{', '}', ',']).map(bare).find(|w| looks_like_path(w))
+    info.split([' ', ':', '=', '{', '}', ','])
+        .map(bare)
+        .find(|w| looks_like_path(w))
 }
 
 fn in_comment(line: &str) -> Option<&str> {
     let line = line.trim();
-    let inner = ["<!--", "//", "/*", "#"].iter().find_map(|open| line.strip_prefix(open))?;
+    let inner = ["<!--", "//", "/*", "#"]
+        .iter()
+        .find_map(|open| line.strip_prefix(open))?;
     let inner = inner.trim_end_matches("-->").trim_end_matches("*/").trim();
-    let inner =
-        inner.strip_prefix("File:").or_else(|| inner.strip_prefix("file:")).or_else(|| inner.strip_prefix("filename:")).unwrap_or(inner);
+    let inner = inner
+        .strip_prefix("File:")
+        .or_else(|| inner.strip_prefix("file:"))
+        .or_else(|| inner.strip_prefix("filename:"))
+        .unwrap_or(inner);
     Some(bare(inner.trim())).filter(|w| looks_like_path(w))
 }
 
 fn bare(word: &str) -> &str {
     let word = word.trim_matches(['`', '*', '"', '\'', '(', ')', '[', ']', '#', ':', ',']);
     // `2.` and `1)` number a list.
-    if word.trim_end_matches(['.', ')']).bytes().all(|b| b.is_ascii_digit()) { "" } else { word }
+    if word
+        .trim_end_matches(['.', ')'])
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+    {
+        ""
+    } else {
+        word
+    }
 }

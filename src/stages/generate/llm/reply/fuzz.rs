@@ -21,12 +21,17 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 fn is_inside(path: &RelPath) -> bool {
-    RelPath::parse(path.as_str()).is_ok() && !path.as_str().split('/').any(|p| p == ".." || p.eq_ignore_ascii_case(".git"))
+    RelPath::parse(path.as_str()).is_ok()
+        && !path
+            .as_str()
+            .split('/')
+            .any(|p| p == ".." || p.eq_ignore_ascii_case(".git"))
 }
 
 /// A file's content: lines that no shape takes for the end of a file.
 fn lines() -> impl Strategy<Value = String> {
-    proptest::collection::vec("[a-zA-Z<>/=;(){}\"', .ü-]{0,24}", 1..6).prop_map(|lines| lines.iter().map(|l| format!("x{l}.\n")).collect())
+    proptest::collection::vec("[a-zA-Z<>/=;(){}\"', .ü-]{0,24}", 1..6)
+        .prop_map(|lines| lines.iter().map(|l| format!("x{l}.\n")).collect())
 }
 
 fn render(shape: usize, files: &[(String, String)]) -> String {
@@ -38,7 +43,10 @@ fn render(shape: usize, files: &[(String, String)]) -> String {
     };
     match shape {
         4 => {
-            let list: Vec<_> = files.iter().map(|(path, content)| serde_json::json!({"path": path, "content": content})).collect();
+            let list: Vec<_> = files
+                .iter()
+                .map(|(path, content)| serde_json::json!({"path": path, "content": content}))
+                .collect();
             serde_json::json!({"files": list}).to_string()
         }
         _ => files.iter().map(one).collect(),

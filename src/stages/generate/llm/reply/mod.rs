@@ -38,7 +38,10 @@ impl Reply {
     /// Whether it says anything that can be acted upon.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.deletes.is_empty() && self.converts.is_empty() && self.fetches.is_empty()
+        self.files.is_empty()
+            && self.deletes.is_empty()
+            && self.converts.is_empty()
+            && self.fetches.is_empty()
     }
 
     fn add(&mut self, path: &str, content: &str) {
@@ -62,14 +65,21 @@ impl Reply {
 pub fn read(text: &str, words: &[&str]) -> Reply {
     let text = text.replace("\r\n", "\n");
     let Some(text) = without_thoughts(&text) else {
-        return Reply { incomplete: vec!["the answer".to_owned()], ..Reply::default() };
+        return Reply {
+            incomplete: vec!["the answer".to_owned()],
+            ..Reply::default()
+        };
     };
     let blocks = blocks::read(text, words);
     if !blocks.is_silent() {
         return blocks;
     }
     let shapes: [fn(&str) -> Reply; 4] = [tags::read, json::read, fences::read, html::read];
-    shapes.iter().map(|shape| shape(text)).find(|reply| !reply.is_silent()).unwrap_or_default()
+    shapes
+        .iter()
+        .map(|shape| shape(text))
+        .find(|reply| !reply.is_silent())
+        .unwrap_or_default()
 }
 
 /// Some models think aloud before they answer. `None`: they never stopped.
@@ -90,14 +100,32 @@ fn parse_path(text: &str) -> Result<RelPath, String> {
 }
 
 /// Files without an ending.
-const BARE: [&str; 8] = ["license", "readme", "dockerfile", "makefile", "cname", ".nojekyll", ".gitignore", "requirements"];
+const BARE: [&str; 8] = [
+    "license",
+    "readme",
+    "dockerfile",
+    "makefile",
+    "cname",
+    ".nojekyll",
+    ".gitignore",
+    "requirements",
+];
 
 /// Whether a word looks like the path of a text file.
 pub(super) fn looks_like_path(text: &str) -> bool {
-    let name = text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    let plain =
-        !text.is_empty() && text.len() < 200 && !text.contains("://") && text.chars().all(|c| c.is_alphanumeric() || "._-/@+".contains(c));
-    let known = BARE.contains(&name.as_str()) || matches!(ending::class(&name), Some(Class::Asked | Class::Text));
+    let name = text
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let plain = !text.is_empty()
+        && text.len() < 200
+        && !text.contains("://")
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "._-/@+".contains(c));
+    let known = BARE.contains(&name.as_str())
+        || matches!(ending::class(&name), Some(Class::Asked | Class::Text));
     plain && known
 }
 

@@ -28,14 +28,19 @@ pub(super) fn read(text: &str) -> Reply {
         }
     }
     reply.incomplete.extend(open.map(|(path, _)| path));
-    reply.incomplete.retain(|path| parse_path(path).map_or(true, |p| !reply.files.contains_key(&p)));
+    reply
+        .incomplete
+        .retain(|path| parse_path(path).map_or(true, |p| !reply.files.contains_key(&p)));
     reply
 }
 
 fn close(reply: &mut Reply, file: Option<(String, String)>) {
     let Some((path, content)) = file else { return };
     let inner = content.trim();
-    match inner.strip_prefix("<![CDATA[").and_then(|c| c.strip_suffix("]]>")) {
+    match inner
+        .strip_prefix("<![CDATA[")
+        .and_then(|c| c.strip_suffix("]]>"))
+    {
         Some(inner) => reply.add(&path, inner.trim_start_matches('\n')),
         None => reply.add(&path, &content),
     }
@@ -46,7 +51,9 @@ fn opening(line: &str) -> Option<(String, &str)> {
     let rest = line.trim_start().strip_prefix("<file")?;
     let (attributes, rest) = rest.split_once('>')?;
     for name in [" path=", " name=", " src="] {
-        let Some(at) = attributes.find(name) else { continue };
+        let Some(at) = attributes.find(name) else {
+            continue;
+        };
         let value = &attributes[at + name.len()..];
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
         let (path, _) = value[1..].split_once(quote)?;

@@ -2,14 +2,32 @@ use super::*;
 
 fn html(source: &str) -> String {
     let paths = ["assets/doc.md", "assets/pic one.png", "data.csv"];
-    render(source, &Place { path: "assets/doc.md", paths: &paths, number: 2 }, &mut Ids::default())
+    render(
+        source,
+        &Place {
+            path: "assets/doc.md",
+            paths: &paths,
+            number: 2,
+        },
+        &mut Ids::default(),
+    )
 }
 
 #[test]
 fn raw_html_becomes_text() {
-    let page = html("<script>alert(1)</script>\n\nA <b onclick=\"x()\">b</b> <!-- c -->\n\n<div\nonload=x>\n");
-    assert!(!page.contains("<script") && !page.contains("<b ") && !page.contains("<!--") && !page.contains("<div\n"));
-    assert!(page.contains("&lt;script&gt;") && page.contains("&lt;b onclick"), "{page}");
+    let page = html(
+        "<script>alert(1)</script>\n\nA <b onclick=\"x()\">b</b> <!-- c -->\n\n<div\nonload=x>\n",
+    );
+    assert!(
+        !page.contains("<script")
+            && !page.contains("<b ")
+            && !page.contains("<!--")
+            && !page.contains("<div\n")
+    );
+    assert!(
+        page.contains("&lt;script&gt;") && page.contains("&lt;b onclick"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -27,14 +45,22 @@ fn urls_that_run_code_are_defused() {
         "[x][r]\n\n[r]: javascript:alert(1)",
     ] {
         let page = html(source);
-        assert!(!page.contains("href") && !page.contains("src="), "{source}: {page}");
+        assert!(
+            !page.contains("href") && !page.contains("src="),
+            "{source}: {page}"
+        );
     }
 }
 
 #[test]
 fn attributes_cannot_be_left() {
-    let page = html("[x](https://a.example/\"onclick=\"x \"t\\\"onclick=x\")\n\n```a\"onload=x\ncode\n```\n");
-    assert!(!page.contains("\"onclick") && !page.contains("\"onload"), "{page}");
+    let page = html(
+        "[x](https://a.example/\"onclick=\"x \"t\\\"onclick=x\")\n\n```a\"onload=x\ncode\n```\n",
+    );
+    assert!(
+        !page.contains("\"onclick") && !page.contains("\"onload"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -48,7 +74,10 @@ fn relative_urls_lead_into_the_site_or_nowhere() {
 
 #[test]
 fn pictures_from_elsewhere_become_links() {
-    assert_eq!(html("![a](https://x.example/p.png)"), "<p><a href=\"https://x.example/p.png\">a</a></p>\n");
+    assert_eq!(
+        html("![a](https://x.example/p.png)"),
+        "<p><a href=\"https://x.example/p.png\">a</a></p>\n"
+    );
     assert!(html("![](https://x.example/p.png)").contains(">Image</a>"));
     let badge = html("[![b](https://x.example/p.svg)](https://y.example/)");
     assert_eq!(badge, "<p><a href=\"https://y.example/\">b</a></p>\n");
@@ -57,7 +86,10 @@ fn pictures_from_elsewhere_become_links() {
 #[test]
 fn headings_fit_below_the_section() {
     let page = html("## A\n\n#### B\n\n# C\n\n## D\n\n### E\n\n#### F\n\n##### G\n");
-    let levels: Vec<&str> = page.match_indices("<h").map(|(at, _)| &page[at + 2..=at + 2]).collect();
+    let levels: Vec<&str> = page
+        .match_indices("<h")
+        .map(|(at, _)| &page[at + 2..=at + 2])
+        .collect();
     assert_eq!(levels, ["3", "4", "3", "4", "5", "6", "6"]);
     assert_eq!(page.matches("</h6>").count(), 2);
 }
@@ -65,7 +97,10 @@ fn headings_fit_below_the_section() {
 #[test]
 fn links_to_headings_find_them() {
     let page = html("[go](#a--b-it)\n\n# A & B `it`\n\n# A & B it\n");
-    assert!(page.contains("href=\"#file-2-a--b-it\"") && page.contains("<h3 id=\"file-2-a--b-it\">"), "{page}");
+    assert!(
+        page.contains("href=\"#file-2-a--b-it\"") && page.contains("<h3 id=\"file-2-a--b-it\">"),
+        "{page}"
+    );
     assert!(page.contains("<h3 id=\"file-2-a--b-it-2\">"));
 }
 

@@ -2,22 +2,42 @@ use super::super::made_here;
 use super::*;
 
 fn round(round: u64, brief: &str) -> Round {
-    Round { round, brief: brief.to_owned() }
+    Round {
+        round,
+        brief: brief.to_owned(),
+    }
 }
 
 fn site<'a>(briefs: &[&str], assets: Vec<Asset<'a>>) -> Site<'a> {
-    let rounds = briefs.iter().zip(1..).map(|(brief, number)| round(number, brief)).collect();
-    Site { task: "demo-<1>", repo: "demo\"1", rounds, assets }
+    let rounds = briefs
+        .iter()
+        .zip(1..)
+        .map(|(brief, number)| round(number, brief))
+        .collect();
+    Site {
+        task: "demo-<1>",
+        repo: "demo\"1",
+        rounds,
+        assets,
+    }
 }
 
 fn asset<'a>(path: &'a str, bytes: &'a [u8]) -> Asset<'a> {
-    Asset { path, media_type: "", bytes: bytes.into() }
+    Asset {
+        path,
+        media_type: "",
+        bytes: bytes.into(),
+    }
 }
 
 #[test]
 fn a_hostile_brief_stays_text() {
-    let hostile = "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'--><!--";
-    let html = page(&site(&[hostile], vec![asset("</h2><b>\".txt", hostile.as_bytes())]));
+    let hostile =
+        "</title></style></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'--><!--";
+    let html = page(&site(
+        &[hostile],
+        vec![asset("</h2><b>\".txt", hostile.as_bytes())],
+    ));
     assert_eq!(html.matches("<script").count(), 1);
     assert_eq!(html.matches("</title>").count(), 1);
     assert_eq!(html.matches("</style>").count(), 1);
@@ -27,14 +47,30 @@ fn a_hostile_brief_stays_text() {
 
 #[test]
 fn the_parts_are_there_once_and_in_order() {
-    let html = page(&site(&["Make it"], vec![asset("a.csv", b"a,b\n1,2\n"), asset("b.md", b"# T\n")]));
-    let at = |part: &str| html.find(part).unwrap_or_else(|| panic!("{part} is missing"));
-    assert!(at("charset") < at("\"generator\"") && at("\"generator\"") < at("Content-Security-Policy"));
+    let html = page(&site(
+        &["Make it"],
+        vec![asset("a.csv", b"a,b\n1,2\n"), asset("b.md", b"# T\n")],
+    ));
+    let at = |part: &str| {
+        html.find(part)
+            .unwrap_or_else(|| panic!("{part} is missing"))
+    };
+    assert!(
+        at("charset") < at("\"generator\"") && at("\"generator\"") < at("Content-Security-Policy")
+    );
     assert!(at("Content-Security-Policy") < at("<style>"));
     assert_eq!(html.matches("<h1>").count(), 1);
-    assert!(at("<h1>Make it</h1>") < at("<h2 id=\"brief\">") && at("id=\"file-1\"") < at("id=\"file-2\""));
+    assert!(
+        at("<h1>Make it</h1>") < at("<h2 id=\"brief\">")
+            && at("id=\"file-1\"") < at("id=\"file-2\"")
+    );
     for gone in ["http://", "https://"] {
-        assert_eq!(html.replace("http://www.w3.org/2000/svg", "").matches(gone).count(), 0);
+        assert_eq!(
+            html.replace("http://www.w3.org/2000/svg", "")
+                .matches(gone)
+                .count(),
+            0
+        );
     }
 }
 
@@ -46,11 +82,20 @@ fn the_inline_parts_cannot_end_early() {
 #[test]
 fn the_round_trip_works_and_tampering_shows() {
     let html = page(&site(&["one \"<&>'", "two\r\n"], vec![]));
-    assert_eq!(made_here(html.as_bytes()), Some(vec![round(1, "one \"<&>'"), round(2, "two\r\n")]));
+    assert_eq!(
+        made_here(html.as_bytes()),
+        Some(vec![round(1, "one \"<&>'"), round(2, "two\r\n")])
+    );
     let with_file = page(&site(&["one"], vec![asset("a.csv", b"a,b\n1,2\n")]));
     assert!(with_file.contains("Download") && made_here(with_file.as_bytes()).is_some());
-    assert_eq!(made_here(with_file.replace("Download", "Upload").as_bytes()), None);
-    assert_eq!(made_here(html.replacen("<h1>", "<h1 >", 1).as_bytes()), None);
+    assert_eq!(
+        made_here(with_file.replace("Download", "Upload").as_bytes()),
+        None
+    );
+    assert_eq!(
+        made_here(html.replacen("<h1>", "<h1 >", 1).as_bytes()),
+        None
+    );
 }
 
 #[test]
@@ -63,9 +108,21 @@ fn rounds_are_labelled_latest_first() {
 
 #[test]
 fn later_rounds_keep_the_title_unless_they_name_one() {
-    assert_eq!(page_title(&site(&["A page titled 'Old'", "Add a table"], vec![])), "Old");
-    assert_eq!(page_title(&site(&["A page titled 'Old'", "Set the title to 'New'"], vec![])), "New");
-    assert_eq!(page_title(&site(&["Make a clock", "Add hands"], vec![])), "Make a clock");
+    assert_eq!(
+        page_title(&site(&["A page titled 'Old'", "Add a table"], vec![])),
+        "Old"
+    );
+    assert_eq!(
+        page_title(&site(
+            &["A page titled 'Old'", "Set the title to 'New'"],
+            vec![]
+        )),
+        "New"
+    );
+    assert_eq!(
+        page_title(&site(&["Make a clock", "Add hands"], vec![])),
+        "Make a clock"
+    );
     assert_eq!(page_title(&site(&[], vec![])), "demo-<1>");
 }
 
@@ -75,8 +132,21 @@ fn the_page_stays_small() {
     let text = "<>&\"".repeat(3_000_000);
     let json = format!("[{}1]", "\"<<<<\",".repeat(500_000));
     let markdown = "|a|".repeat(300) + "\n" + &"|-|".repeat(300) + "\n" + &"|x\n".repeat(20_000);
-    let parts = [("a.csv", &csv), ("b.txt", &text), ("c.json", &json), ("d.md", &markdown), ("e.txt", &text), ("f.txt", &text)];
-    let html = page(&site(&["x"], parts.iter().map(|(path, content)| asset(path, content.as_bytes())).collect()));
+    let parts = [
+        ("a.csv", &csv),
+        ("b.txt", &text),
+        ("c.json", &json),
+        ("d.md", &markdown),
+        ("e.txt", &text),
+        ("f.txt", &text),
+    ];
+    let html = page(&site(
+        &["x"],
+        parts
+            .iter()
+            .map(|(path, content)| asset(path, content.as_bytes()))
+            .collect(),
+    ));
     assert!(html.len() < 2_000_000, "{}", html.len());
     assert!(html.contains("this page is full"));
 }
@@ -85,8 +155,20 @@ fn the_page_stays_small() {
 fn ids_are_unique() {
     let csv = b"sales,sales\n1,2\n";
     let markdown = b"# file-1\n\n# a\n\n# a\n\nx[^a]\n\n[^a]: y\n";
-    let html = page(&site(&["x"], vec![asset("a.csv", csv), asset("b.csv", csv), asset("c.md", markdown), asset("d.md", markdown)]));
-    let mut ids: Vec<&str> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let html = page(&site(
+        &["x"],
+        vec![
+            asset("a.csv", csv),
+            asset("b.csv", csv),
+            asset("c.md", markdown),
+            asset("d.md", markdown),
+        ],
+    ));
+    let mut ids: Vec<&str> = html
+        .split(" id=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
     let all = ids.len();
     ids.sort_unstable();
     ids.dedup();
