@@ -20,11 +20,12 @@ use crate::ports::llm::{self, Endpoint};
 use crate::ports::local::Local;
 use crate::ports::process::Children;
 use crate::progress::Progress;
+use crate::request::name;
+use crate::request::task::{Admission, Task};
+use crate::run::{Errands, Goal, Setup};
 use crate::secret::Secret;
 use crate::stages::generate::llm::Model;
-use crate::stages::task::{Admission, Task};
-use crate::stages::{check, generate, name, scan};
-use crate::walk::{Errands, Goal, Setup};
+use crate::stages::{check, generate, scan};
 
 /// The environment, with `.env` behind it. An empty variable counts as unset.
 pub struct Environment {

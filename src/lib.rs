@@ -4,13 +4,16 @@
 pub mod cli;
 /// One function per subcommand.
 pub mod commands;
-/// Flags, environment and `.env` become one [`walk::Setup`]; the only reader of the environment.
+/// Flags, environment and `.env` become one [`run::Setup`]; the only reader of the environment.
 pub mod config;
-/// The walk of a task through the stages.
-pub mod walk;
+/// The walk of a task through the stages, and what became of it.
+pub mod run;
 
-/// Commands that only read: `status`.
-pub mod views;
+/// What a task asks for, read once.
+pub mod request;
+
+/// Looking into files: one reader a format.
+pub mod content;
 
 /// One room per stage.
 pub mod stages;

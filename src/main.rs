@@ -12,7 +12,7 @@ use llmdeploy::error::{Code, Error};
 use llmdeploy::ports::askpass;
 use llmdeploy::ports::process::Children;
 use llmdeploy::report::{self, Out};
-use llmdeploy::walk::document::ErrorDocument;
+use llmdeploy::run::document::ErrorDocument;
 
 fn main() -> ExitCode {
     // git calls this program back to ask for the token.

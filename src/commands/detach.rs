@@ -14,10 +14,10 @@ use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::detach;
 use crate::report::Out;
-use crate::stages::task::{MAX_BYTES, Task};
+use crate::request::task::{MAX_BYTES, Task};
+use crate::run::document::{Failure, RunDocument};
+use crate::run::{self, Goal};
 use crate::values::RunId;
-use crate::walk::document::{Failure, RunDocument};
-use crate::walk::{self, Goal};
 
 #[derive(Serialize)]
 struct Accepted {
@@ -123,7 +123,7 @@ pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Erro
         ))
     };
     let (document, error) = match begun() {
-        Ok((setup, task)) => walk::run(&setup, &task, Goal::Notify, &|| {
+        Ok((setup, task)) => run::run(&setup, &task, Goal::Notify, &|| {
             out.document(&Accepted {
                 status: "accepted",
                 run: task.id(),

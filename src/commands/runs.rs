@@ -13,12 +13,12 @@ use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::{outbox, prune as journal, summary};
 use crate::report::{self, Out};
-use crate::stages::task::Task;
+use crate::request::task::Task;
+use crate::run::dashboard;
+use crate::run::document::{ErrorDocument, Failure, RunDocument};
+use crate::run::status::{self, Seen, Standing};
+use crate::run::{self};
 use crate::values::RunId;
-use crate::views::dashboard;
-use crate::views::status::{self, Seen, Standing};
-use crate::walk::document::{ErrorDocument, Failure, RunDocument};
-use crate::walk::{self};
 
 /// Exits with the worst that is seen: 1 failed or unknown, 75 on the way, 0 finished.
 pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
@@ -38,7 +38,7 @@ pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
             out.document(&RunDocument {
                 error: Failure::before(e),
                 ..RunDocument::default()
-            })
+            });
         };
         written
             .with_context(|| format!("writing --html {}", file.display()))
@@ -80,7 +80,7 @@ fn look(global: &Global, args: &Status) -> Result<Asked> {
 /// Delivers every notification that was not accepted yet.
 pub fn retry(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error> {
     let env = Environment::read(global.env_file.as_deref());
-    match env.and_then(|env| walk::retry(&config::retry(&env, global, args, said)?)) {
+    match env.and_then(|env| run::retry(&config::retry(&env, global, args, said)?)) {
         Ok((documents, error)) => {
             out.document(&documents);
             error

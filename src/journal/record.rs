@@ -221,11 +221,11 @@ impl Journal {
             {
                 let path = entry.path();
                 if path.is_dir() {
-                    remove_dir(&path)?
+                    remove_dir(&path)?;
                 } else {
                     fs::remove_file(&path)
                         .with_context(failed)
-                        .or_code(Code::State)?
+                        .or_code(Code::State)?;
                 }
             }
         }

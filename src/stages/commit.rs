@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::ports::World;
 use crate::ports::forge::Author;
 use crate::ports::git::Draft;
+use crate::request::task::Task;
 use crate::stages::generate::App;
-use crate::stages::ground::{GENERATOR_TRAILER, RUN_TRAILER, TASK_TRAILER};
+use crate::stages::remote::{GENERATOR_TRAILER, RUN_TRAILER, TASK_TRAILER};
 use crate::stages::scan;
-use crate::stages::task::Task;
 use crate::text::plain;
 use crate::values::Sha;
 

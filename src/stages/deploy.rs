@@ -10,10 +10,10 @@ use crate::ports::World;
 use crate::ports::forge::{Forge, Live, Page, Repository, Witness};
 use crate::ports::git::{LogEntry, Pushed};
 use crate::ports::retry;
+use crate::request::task::Task;
 use crate::stages::commit::Commit;
 use crate::stages::generate::App;
-use crate::stages::ground::{self, Base, GENERATOR_TRAILER, value_of};
-use crate::stages::task::Task;
+use crate::stages::remote::{self, Base, GENERATOR_TRAILER, value_of};
 use crate::text::{PATH, percent_encoded};
 use crate::values::Sha;
 
@@ -73,7 +73,7 @@ pub fn look(world: &World, task: &Task, target: &Target<'_>) -> Result<Option<Fo
     let Some(repository) = target.forge.find(world, target.name)? else {
         return Ok(None);
     };
-    let base = ground::survey(world, &repository, target.git_dir)?;
+    let base = remote::survey(world, &repository, target.git_dir)?;
     let push = match &base {
         Some(base) => claim(task, target, &repository, base)?,
         None => None,
@@ -93,7 +93,7 @@ fn claim(
     base: &Base,
 ) -> Result<Option<Push>> {
     if let Some(entry) = base.commit_of(&task.id()).filter(|_| !target.fresh) {
-        ground::require_same(entry, task.content())?;
+        remote::require_same(entry, task.content())?;
         return Ok(Some(recovered(repository, entry)));
     }
     base.require_ours(repository, target.adopt).map(|()| None)
@@ -139,7 +139,7 @@ pub fn push(
     };
     if !looked && !repository.created {
         // It was there already: left by a process that died, filled by another round, or somebody else's.
-        let base = ground::survey(world, &repository, target.git_dir)?;
+        let base = remote::survey(world, &repository, target.git_dir)?;
         if let Some(outcome) = settle(task, target, commit, &repository, base)? {
             return Ok(outcome);
         }
@@ -155,7 +155,7 @@ pub fn push(
         ) {
             Ok(Pushed::Done) => return Ok(Outcome::Pushed(pushed(&repository, &commit.sha, None))),
             Ok(Pushed::Behind) => {
-                let base = ground::survey(world, &repository, target.git_dir)?;
+                let base = remote::survey(world, &repository, target.git_dir)?;
                 if let Some(outcome) = settle(task, target, commit, &repository, base)? {
                     return Ok(outcome);
                 }
@@ -307,6 +307,6 @@ fn newer(world: &World, target: &Target<'_>, push: &Push) -> Result<Option<Sha>>
     let Some(repository) = target.forge.find(world, &push.name)? else {
         return Ok(None);
     };
-    let base = ground::survey(world, &repository, target.git_dir)?;
+    let base = remote::survey(world, &repository, target.git_dir)?;
     Ok(base.filter(|b| b.entry(&push.sha).is_some()).map(|b| b.tip))
 }

@@ -10,7 +10,7 @@ use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::http::Url;
 use crate::ports::{World, evaluator, retry};
 use crate::progress::Progress;
-use crate::stages::task::Admission;
+use crate::request::task::Admission;
 
 /// The notification: exactly these seven keys, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

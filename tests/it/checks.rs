@@ -1311,7 +1311,7 @@ fn the_sandbox_is_given_up_only_where_it_is_refused() {
     let home = bench.path("home");
     std::fs::create_dir_all(&home).unwrap();
     let open = |path: &Path| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap()
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
     };
     // Everybody may come in, and the program is where everybody may read it.
     let program = bench.path("llmdeploy");

@@ -464,7 +464,7 @@ fn matrix(forge: Forge, round: u64) {
                     tried.fetch_add(1, Ordering::SeqCst);
                     match try_point(point) {
                         Ok(was_killed) => {
-                            drop(killed.fetch_add(usize::from(was_killed), Ordering::SeqCst))
+                            killed.fetch_add(usize::from(was_killed), Ordering::SeqCst);
                         }
                         Err(why) => failed.lock().unwrap().push(why),
                     }

@@ -252,7 +252,7 @@ fn forbidden_names_the_right_that_is_missing() {
         "{document:#}"
     );
     world.configure(|s| {
-        s.token_kind = lacking(Match::pages_enable(), "pages=write,administration=write")
+        s.token_kind = lacking(Match::pages_enable(), "pages=write,administration=write");
     });
     let document = bench
         .go_env(
@@ -647,7 +647,7 @@ fn require_pushes_nothing_when_a_check_cannot_pass() {
 fn a_foreign_clone_url_gets_no_token() {
     let bench = Bench::new();
     bench.world.configure(|s| {
-        s.clone_url_override = Some("http://localhost:1/{owner}/{name}.git".to_owned())
+        s.clone_url_override = Some("http://localhost:1/{owner}/{name}.git".to_owned());
     });
     let document = bench
         .go("run", &bench.task(json!({})), &[])

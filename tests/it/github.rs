@@ -89,7 +89,7 @@ fn pages_that_is_on_already_is_read() {
     let bench = Bench::new();
     // Somebody turns it on between our push and our request: 409.
     bench.world.before(Match::pages_enable(), 1, |w| {
-        w.enable_pages("octo-dev", "demo-site")
+        w.enable_pages("octo-dev", "demo-site");
     });
     let result = bench.go("run", &bench.task(json!({})), &[]).exits(0).json();
     assert_eq!(

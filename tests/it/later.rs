@@ -115,7 +115,7 @@ fn status_of_a_run_that_is_killed_or_under_way() {
         .to_string();
     let (reached, was_reached) = mpsc::channel();
     bench.world.before(Match::create(), 1, move |_: &Handle| {
-        reached.send(()).unwrap()
+        reached.send(()).unwrap();
     });
     bench.world.fault(Fault::once(
         Match::create(),

@@ -290,7 +290,7 @@ impl<'a> Tab<'a> {
                 }
             }
             "Inspector.targetCrashed" if main => {
-                self.record.gone = Some("the page crashed".to_owned())
+                self.record.gone = Some("the page crashed".to_owned());
             }
             "Fetch.requestPaused" => return self.on_request(session, params),
             "Page.javascriptDialogOpening" => {

@@ -141,7 +141,7 @@ impl Git {
             match made {
                 // Another process is making it at the same time.
                 Err(e) if e.code == Code::GitFailed && tries < INIT_TRIES => {
-                    std::thread::sleep(BETWEEN_INITS)
+                    std::thread::sleep(BETWEEN_INITS);
                 }
                 made => return made.map(drop),
             }

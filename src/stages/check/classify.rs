@@ -1,13 +1,13 @@
 //! Which checks a machine can judge, and how: by rule, the same for everybody.
 //!
 //! - `js`: said to be (`js: …`, `{"js": …}`), or an expression that names something of a page;
-//! - `file`: plain language that files decide, see [`super::claims`];
+//! - `file`: plain language that files decide, see [`crate::request::words`];
 //! - `manual`: the rest.
 
-use super::claims::{self, Claim};
 use super::{Kind, code};
-use crate::stages::required::Wanted;
-use crate::stages::task::{Check, Task};
+use crate::request::required::Wanted;
+use crate::request::task::{Check, Task};
+use crate::request::words::{self, Claim};
 
 /// A check with the way to judge it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn unfenced(text: &str) -> &str {
 /// Plain language.
 #[must_use]
 pub fn plain(text: &str, wanted: &Wanted<'_>, url: &str) -> Way {
-    if let Some(claims) = claims::read(text, wanted) {
+    if let Some(claims) = words::read(text, wanted) {
         return Way::Files(claims);
     }
     parameter(text, wanted.task, url).unwrap_or(Way::Person)

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::claims::{Claim, Format, Wants};
 use super::evidence::has_word;
 use super::html;
 use super::table::{columns, same_rows, stray_quote, unmarked};
-use crate::stages::count;
+use crate::content::json::{self, Seen};
+use crate::content::sheet;
+use crate::content::xml;
+use crate::request::task::{Source, Task};
+use crate::request::words::count;
+use crate::request::words::{Claim, Format, Wants};
 use crate::stages::generate::is_mit;
-use crate::stages::json::{self, Seen};
-use crate::stages::sheet;
-use crate::stages::task::{Source, Task};
-use crate::stages::xml;
 use crate::text::cut;
 use crate::text::percent_decoded;
 use crate::values::RelPath;

@@ -7,11 +7,10 @@
 //!
 //! [`judge`] takes an app as files and the address it is going to have; it neither knows nor minds where the files came from.
 
-mod claims;
 mod classify;
 mod code;
 mod evidence;
-mod files;
+pub(crate) mod files;
 mod harmless;
 mod html;
 mod page;
@@ -28,8 +27,8 @@ use crate::ports::World;
 use crate::ports::browser;
 use crate::ports::browser::session::Browser;
 use crate::ports::browser::tab::Tab;
-use crate::stages::required::Wanted;
-use crate::stages::task::{Check, Task};
+use crate::request::required::Wanted;
+use crate::request::task::{Check, Task};
 use crate::text::{VALUE, percent_encoded};
 use crate::values::RelPath;
 use classify::Way;
@@ -383,10 +382,10 @@ fn in_browser(
         match (&item.state, &way) {
             // It only looked like code.
             (State::Invalid(_), Way::Js { said: false, .. }) => {
-                *way = classify::plain(&verdict.check, wanted, case.url)
+                *way = classify::plain(&verdict.check, wanted, case.url);
             }
             (_, Way::Js { said: false, .. }) if item.is_about_nothing() => {
-                *way = classify::plain(&verdict.check, wanted, case.url)
+                *way = classify::plain(&verdict.check, wanted, case.url);
             }
             _ => judged.into_verdict(verdict),
         }

@@ -1,6 +1,6 @@
 //! Claims on tables: CSV and TSV.
 
-use super::claims::How;
+use crate::request::words::How;
 use crate::text::cut;
 
 /// Without the byte-order mark that editors on Windows write: readers of JSON and CSV skip it.

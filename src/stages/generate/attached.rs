@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::place;
 use crate::error::Result;
-use crate::stages::required;
-use crate::stages::task::{Source, Task};
+use crate::request::required;
+use crate::request::task::{Source, Task};
 use crate::values::RelPath;
 
 /// An attachment in its place.

@@ -6,7 +6,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::World;
 use crate::ports::http::{Request, Response, TooLarge, Url};
 use crate::ports::retry;
-use crate::stages::task::{Source, Task};
+use crate::request::task::{Source, Task};
 
 /// The most bytes of one download.
 const LIMIT: u64 = 25 << 20;
@@ -19,7 +19,7 @@ const MAX_REDIRECTS: u32 = 5;
 /// # Errors
 /// `invalid_task` for an address that is refused or too large, `network`.
 pub fn attachments(world: &World, task: &Task) -> Result<Vec<Option<Vec<u8>>>> {
-    let one = |(n, attachment): (usize, &crate::stages::task::Attachment)| match &attachment.source
+    let one = |(n, attachment): (usize, &crate::request::task::Attachment)| match &attachment.source
     {
         Source::Bytes(_) => Ok(None),
         Source::Https(url) => {

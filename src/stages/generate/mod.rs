@@ -8,7 +8,7 @@ mod download;
 mod license;
 pub mod llm;
 mod model;
-mod place;
+use crate::request::place;
 mod site;
 mod template;
 
@@ -24,8 +24,8 @@ use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
 pub use crate::ports::llm::Usage;
-use crate::stages::ground::Base;
-use crate::stages::task::{Source, Task};
+use crate::request::task::{Source, Task};
+use crate::stages::remote::Base;
 use crate::text::cut;
 use crate::values::{FileSet, RelPath, Sha, sha256_hex};
 

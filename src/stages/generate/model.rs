@@ -5,7 +5,7 @@ use super::llm::{self, Context, Earlier, Model, Outcome, Shown};
 use super::{Brief, Generator, Kind, Made, Origin, template};
 use crate::error::Result;
 use crate::ports::World;
-use crate::stages::task::Task;
+use crate::request::task::Task;
 use crate::values::RelPath;
 
 /// What came of asking a model.

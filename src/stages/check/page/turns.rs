@@ -192,7 +192,7 @@ fn settle(tab: &mut Tab<'_>, item: &mut Item, look: Look) -> anyhow::Result<()> 
             item.seen = Some(Look::False(format!(
                 "a function: {}",
                 code::first_line(&Value::from(source))
-            )))
+            )));
         }
         Look::False(_) | Look::Threw(_) => item.seen = Some(look),
     }

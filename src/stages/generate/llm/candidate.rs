@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::Finding;
 use super::material::Shown;
 use super::reply::Reply;
+use crate::content::sheet;
+use crate::request::required::Required;
 use crate::stages::generate::place::is_for_secrets;
-use crate::stages::required::Required;
-use crate::stages::sheet;
 use crate::values::RelPath;
 
 /// The most files, and bytes, that an app may have.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::said::Said;
 use super::scan;
-use crate::stages::required::Required;
-use crate::stages::task::{Check, Task};
-use crate::stages::xml;
+use crate::content::xml;
+use crate::request::required::Required;
+use crate::request::task::{Check, Task};
 use crate::values::RelPath;
 
 /// Something that is wrong with an app.
@@ -276,7 +276,7 @@ mod tests {
             .map(|(p, t)| (RelPath::parse(p).unwrap(), t.as_bytes().to_vec()))
             .collect();
         let paths = written.keys().map(ToString::to_string).collect();
-        let required = crate::stages::required::required(&task);
+        let required = crate::request::required::required(&task);
         findings(&View {
             task: &task,
             required: &required,

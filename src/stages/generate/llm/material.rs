@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::content::file_type;
+use crate::content::json::{self, Shape};
+use crate::content::sheet;
 use crate::ports::llm::Image;
-use crate::stages::ending;
-use crate::stages::json::{self, Shape};
-use crate::stages::sheet;
 use crate::text::head;
 use crate::values::RelPath;
 
@@ -73,7 +73,7 @@ fn about(shown: &Shown<'_>) -> About {
     let mut facts = format!("{media_type}, {} bytes", shown.bytes.len());
     let path = shown.path.as_str().to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
-    if ending::is_sheet(&path) {
+    if file_type::is_sheet(&path) {
         let text = match sheet::sheets(shown.bytes) {
             Ok(sheets) => {
                 let names: Vec<_> = sheets
@@ -164,7 +164,7 @@ pub fn images(all: &[Shown<'_>]) -> Vec<Image> {
 
 /// The media type of a picture that models look at.
 fn seen_type(bytes: &[u8]) -> Option<&'static str> {
-    ending::image_type(bytes).filter(|media_type| *media_type != "image/avif")
+    file_type::image_type(bytes).filter(|media_type| *media_type != "image/avif")
 }
 
 /// The bytes as text, if they are.

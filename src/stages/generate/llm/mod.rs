@@ -40,10 +40,10 @@ use self::reply::Reply;
 use crate::error::Result;
 use crate::ports::World;
 use crate::ports::llm::{Answer, Endpoint};
+use crate::request::required::{self, Required};
+use crate::request::task::{Check, Task};
 use crate::secret::{Secret, redacted};
-use crate::stages::ground::Base;
-use crate::stages::required::{self, Required};
-use crate::stages::task::{Check, Task};
+use crate::stages::remote::Base;
 use crate::values::RelPath;
 
 /// How often the rest of an answer that was cut off is asked for.

@@ -10,8 +10,8 @@ use super::findings::{Finding, how_judged};
 use super::material;
 use super::{Earlier, fetch};
 use crate::ports::llm::{Image, Message, Role};
-use crate::stages::required::{READ, Required};
-use crate::stages::task::Task;
+use crate::request::required::{READ, Required};
+use crate::request::task::Task;
 use crate::text::head;
 use crate::values::{RelPath, sha256_hex};
 

@@ -4,9 +4,9 @@ use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 
 use super::findings::Finding;
-use crate::stages::count;
-use crate::stages::required;
-use crate::stages::task::Task;
+use crate::request::required;
+use crate::request::task::Task;
+use crate::request::words::count;
 
 /// What brief and checks say, taken apart once for all files.
 pub struct Said<'a> {

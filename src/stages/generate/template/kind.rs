@@ -4,8 +4,8 @@
 //! and neither makes bytes readable: what claims to be text but is not is binary.
 
 use super::Asset;
-use super::decode;
-use crate::stages::ending;
+use crate::content::file_type;
+use crate::content::text as decode;
 
 /// The ways to show an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ fn from_extension(extension: &str) -> Option<Kind> {
 
 /// The opening bytes of formats that have a signature, and JSON, which is recognised by parsing.
 fn from_bytes(bytes: &[u8]) -> Option<Kind> {
-    if ending::image_type(bytes).is_some() {
+    if file_type::image_type(bytes).is_some() {
         return Some(Kind::Image);
     }
     if bytes.starts_with(b"%PDF-") {

@@ -11,7 +11,6 @@ mod briefs;
 mod budget;
 mod column;
 mod decimal;
-mod decode;
 mod delimited;
 mod href;
 mod json;

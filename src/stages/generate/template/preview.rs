@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Asset;
-use super::decode;
 use super::href;
 use super::json;
 use super::kind::{self, Kind};
 use super::markdown::{self, Place};
 use super::table;
 use super::text;
+use crate::content::text as decode;
 
 /// How much of a text is shown, in bytes.
 const TEXT: usize = 200_000;

@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::decode;
 use super::delimited::{self, Delimited, SHOWN_COLUMNS};
 use super::preview::Ids;
 use super::text;
+use crate::content::text as decode;
 
 /// How much of a heading is shown, in characters.
 const LABEL: usize = 200;

@@ -75,7 +75,7 @@ fn scan(text: &str, word: &str) -> Reply {
                     Mark::Convert(from, to) => match (parse_path(from), parse_path(to)) {
                         (Ok(from), Ok(to)) => reply.converts.push((from, to)),
                         (Err(why), _) | (_, Err(why)) => {
-                            reply.refused.push((format!("{from} {to}"), why))
+                            reply.refused.push((format!("{from} {to}"), why));
                         }
                     },
                     Mark::Fetch(url) => reply.fetches.push(url.to_owned()),

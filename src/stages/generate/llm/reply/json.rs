@@ -61,7 +61,7 @@ fn files(value: &Value) -> Reply {
             Some(Value::Array(list)) => list.iter().for_each(|entry| file(&mut reply, entry)),
             Some(Value::Object(files)) => table(&mut reply, files),
             _ if !map.is_empty() && map.keys().all(|key| looks_like_path(key)) => {
-                table(&mut reply, map)
+                table(&mut reply, map);
             }
             _ => file(&mut reply, value),
         },

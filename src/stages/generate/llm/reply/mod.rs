@@ -15,7 +15,7 @@ mod tags;
 
 use std::collections::BTreeMap;
 
-use crate::stages::ending::{self, Class};
+use crate::content::file_type::{self, Class};
 use crate::values::RelPath;
 
 /// What an answer holds.
@@ -125,7 +125,7 @@ pub(super) fn looks_like_path(text: &str) -> bool {
             .chars()
             .all(|c| c.is_alphanumeric() || "._-/@+".contains(c));
     let known = BARE.contains(&name.as_str())
-        || matches!(ending::class(&name), Some(Class::Asked | Class::Text));
+        || matches!(file_type::class(&name), Some(Class::Asked | Class::Text));
     plain && known
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::read;
+use crate::request::required::Wanted;
+use crate::request::task::Task;
 use crate::stages::check::files::decide;
-use crate::stages::required::Wanted;
-use crate::stages::task::Task;
 use crate::values::RelPath;
 
 /// Verdict on a text: `Ok(true)` passed, `Ok(false)` failed, `Err` not for files.

@@ -6,7 +6,7 @@
 use super::lex::Token;
 use super::predicate::About;
 use super::{Claim, How, Wants, bare, skip};
-use crate::stages::count;
+use crate::request::words::count;
 
 /// Words for a JSON type, each behind its name.
 const KINDS: [(&str, &str); 6] = [

@@ -14,12 +14,12 @@ use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
 use crate::journal::{briefs, files};
 use crate::progress::Stage;
+use crate::request::task::Task;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
 use crate::stages::deploy::Deployment;
 use crate::stages::generate;
 use crate::stages::generate::llm::{self, Draft, Finding, Judgement};
 use crate::stages::scan;
-use crate::stages::task::Task;
 use crate::values::{FileSet, RelPath};
 
 /// Judges the app, or with `live` the deployed page, whether it was judged before or not.

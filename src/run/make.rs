@@ -14,7 +14,7 @@ use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Outcome, Push};
 use crate::stages::generate::llm::{Draft, Earlier, Judge};
 use crate::stages::generate::{self, App, Brief};
-use crate::stages::ground::Base;
+use crate::stages::remote::Base;
 use crate::text::head;
 
 /// Bytes of a brief that a later round is told.

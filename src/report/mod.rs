@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use crate::cli::{Color, Global};
 use crate::error::{Code, Error};
 use crate::progress::{Progress, Stage};
+use crate::run::document::{self, Failure};
 use crate::stages::check::{Kind, Status, Verdict};
 use crate::text::plain;
-use crate::walk::document::{self, Failure};
 
 /// Standard output with its one document. It is the command's, or, when a signal ends the process first, that one's.
 #[derive(Default)]

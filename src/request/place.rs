@@ -1,7 +1,7 @@
 //! Where attachments go, and that no file is in another's way.
 
 use crate::error::{Code, Error, Result};
-use crate::stages::task::Task;
+use crate::request::task::Task;
 use crate::values::{Places, RelPath};
 
 /// The place of each attachment, in the task's order: at its name where brief or a check names it, otherwise under `assets/`. Found once

@@ -1,6 +1,6 @@
 //! A text in tokens: words, what stands in quotes, and the punctuation that joins or ends.
 
-use crate::stages::required::{is_file, is_library};
+use crate::request::required::{is_file, is_library};
 
 /// One token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use super::lex::Token;
 use super::{Claim, Format, Noun, THERE, Wants, files, is_place, keys, skip};
-use crate::stages::count;
-use crate::stages::ending;
-use crate::stages::required::Wanted;
+use crate::content::file_type;
+use crate::request::required::Wanted;
+use crate::request::words::count;
 
 /// What a predicate is about.
 pub struct About<'a, 't> {
@@ -276,7 +276,7 @@ fn valid(about: &About<'_, '_>, rest: &[Token<'_>]) -> Option<Vec<Claim>> {
         }
         // "valid JSON with keys a and b"
         [with, rest @ ..] if with.is("with containing having") => {
-            claims.extend(keys::claims(about, rest, false)?)
+            claims.extend(keys::claims(about, rest, false)?);
         }
         _ => return None,
     }
@@ -308,7 +308,7 @@ fn attachment(about: &About<'_, '_>, negative: bool, rest: &[Token<'_>]) -> Opti
     match others.as_slice() {
         [] if said => same(about),
         // "data.csv content equals data.xlsx": what it was converted from.
-        [other] if about.ends(".csv") && ending::is_sheet(other) => {
+        [other] if about.ends(".csv") && file_type::is_sheet(other) => {
             let known = about
                 .wanted
                 .task

@@ -23,9 +23,9 @@ use crate::journal::{Journal, Run, files, outbox};
 use crate::ports::http::Url;
 use crate::ports::{World, retry as policy};
 use crate::progress::Stage;
+use crate::request::task::Admission;
 use crate::stages::deploy::{Deployment, Push};
 use crate::stages::notify::{self, Receipt, Tried};
-use crate::stages::task::Admission;
 use crate::values::RunId;
 
 /// Hosts served at a time.

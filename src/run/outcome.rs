@@ -10,12 +10,12 @@ use crate::journal::record::Step;
 use crate::journal::summary::{self, Summary};
 use crate::journal::{Journal, Run};
 use crate::progress::Stage;
+use crate::request::task::Task;
 use crate::stages::check::Verdict;
 use crate::stages::commit::Commit;
 use crate::stages::deploy::{Deployment, Push};
 use crate::stages::generate::{self, Generator};
 use crate::stages::notify::{Payload, Receipt};
-use crate::stages::task::Task;
 use crate::values::RunId;
 
 /// A document that says only which run it is about.

@@ -20,12 +20,12 @@ use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::process::Children;
 use crate::progress::{Progress, Stage};
 use crate::report::{self, Out};
-use crate::stages::notify::{Payload, Receipt};
-use crate::stages::task::{MAX_BYTES, Task};
-use crate::walk::document::{
+use crate::request::task::{MAX_BYTES, Task};
+use crate::run::document::{
     CheckDocument, CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status,
 };
-use crate::walk::{self, Goal, Setup};
+use crate::run::{self, Goal, Setup};
+use crate::stages::notify::{Payload, Receipt};
 
 type Said = (Arc<dyn Progress>, Children);
 
@@ -66,7 +66,7 @@ fn walk_to(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> O
     print(
         out,
         match begin(out, global, args, goal, said) {
-            Ok((setup, task)) => walk::run(&setup, &task, goal, &|| ()),
+            Ok((setup, task)) => run::run(&setup, &task, goal, &|| ()),
             Err(e) => (
                 RunDocument {
                     error: Failure::before(&e),
@@ -81,7 +81,7 @@ fn walk_to(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> O
 /// The prompt is text that was asked for, as help is: it stands in the place of the document.
 fn print_prompt(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> {
     match begin(out, global, args, Goal::Generate, said)
-        .and_then(|(setup, task)| walk::prompt(&setup, &task))
+        .and_then(|(setup, task)| run::prompt(&setup, &task))
     {
         Ok(text) => {
             out.text(&text);
@@ -95,7 +95,7 @@ fn commit(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> 
     print(
         out,
         match begin(out, global, args, Goal::Commit, said) {
-            Ok((setup, task)) => walk::commit(&setup, &task),
+            Ok((setup, task)) => run::commit(&setup, &task),
             Err(e) => (
                 CommitDocument {
                     error: Failure::before(&e),
@@ -109,7 +109,7 @@ fn commit(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> 
 
 fn check(out: &Out, global: &Global, args: &Check, said: Said) -> Option<Error> {
     let (document, error) = match begin(out, global, &args.walk, Goal::Check, said) {
-        Ok((setup, task)) => walk::check(&setup, &task, args.live),
+        Ok((setup, task)) => run::check(&setup, &task, args.live),
         Err(e) => (
             CheckDocument {
                 error: Failure::before(&e),
@@ -126,7 +126,7 @@ fn generate(out: &Out, global: &Global, args: &Generate, said: Said) -> Option<E
     print(
         out,
         match begin(out, global, &args.walk, Goal::Generate, said) {
-            Ok((setup, task)) => walk::generate(&setup, &task, args.output.as_deref()),
+            Ok((setup, task)) => run::generate(&setup, &task, args.output.as_deref()),
             Err(e) => (
                 GenerateDocument {
                     error: Failure::before(&e),
@@ -142,7 +142,7 @@ fn notify(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error
     let begun = admitted(out, global, &args.task)
         .and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
     match (begun, &args.result) {
-        (Ok((setup, task)), None) => print(out, walk::notify_again(&setup, &task)),
+        (Ok((setup, task)), None) => print(out, run::notify_again(&setup, &task)),
         (Ok((setup, task)), Some(file)) => print(out, notify_result(&setup, &task, file)),
         (Err(e), _) => print(
             out,
@@ -171,7 +171,7 @@ fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>
             .context(not_one.clone())
             .or_code(Code::Usage)
     });
-    let mut document = map(&walk::identity(task));
+    let mut document = map(&run::identity(task));
     document.extend(parsed.as_ref().cloned().unwrap_or_default());
     let payload = parsed.and_then(|map| {
         serde_json::from_value::<Payload>(map.into())
@@ -182,7 +182,7 @@ fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>
     let sent = payload
         .map_err(|e| e.hint("give what `run` or `deploy` printed"))
         .and_then(|payload| {
-            walk::notify_result(setup, task, &payload, receipt.insert(Receipt::default()))
+            run::notify_result(setup, task, &payload, receipt.insert(Receipt::default()))
         });
     if receipt.is_some() {
         document.insert("notification".to_owned(), json!(receipt));
@@ -215,7 +215,7 @@ fn admitted(out: &Out, global: &Global, arg: &TaskArg) -> Result<(Environment, T
     let env = Environment::read(global.env_file.as_deref())?;
     let task = Task::parse(&read(arg.task.as_deref())?)?;
     task.admit(&env.admission())?;
-    out.known(map(&walk::identity(&task)));
+    out.known(map(&run::identity(&task)));
     Ok((env, task))
 }
 

@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 /// Looks at the start only: whether these bytes are text rather than something only a program can read.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_text(bytes: &[u8]) -> bool {
     if utf16(bytes).is_some() {
         return true;
     }
@@ -20,7 +21,8 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// The text, without its byte-order mark. UTF-8 is borrowed, not copied.
-pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     if let Some((units, big)) = utf16(bytes) {
         let units = units.chunks_exact(2).map(|pair| {
             let pair = [pair[0], pair[1]];
@@ -47,7 +49,8 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// At most about `limit` bytes of the text; the flag says whether there is more.
-pub(super) fn decode_head(bytes: &[u8], limit: usize) -> (Cow<'_, str>, bool) {
+#[must_use]
+pub fn decode_head(bytes: &[u8], limit: usize) -> (Cow<'_, str>, bool) {
     if bytes.len() <= limit {
         return (decode(bytes), false);
     }

@@ -7,14 +7,14 @@
 //! Where any part of a text is not understood, nothing of it is: half a verdict would be a wrong one.
 
 mod bare;
+pub mod count;
 mod keys;
 mod lex;
 mod predicate;
 
 use std::ops::RangeInclusive;
 
-use crate::stages::count;
-use crate::stages::required::Wanted;
+use crate::request::required::Wanted;
 use lex::Token;
 
 /// What must hold of the files.

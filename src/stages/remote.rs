@@ -9,7 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::World;
 use crate::ports::forge::Repository;
 use crate::ports::git::{LogEntry, TreeEntry};
-use crate::stages::task::Content;
+use crate::request::task::Content;
 use crate::values::{RunId, Sha};
 
 /// The trailer at the end of every commit message of ours.

@@ -9,12 +9,14 @@
 //! Each arrow is a record in the journal. A walk that is started again finds the records and goes on behind the last one.
 
 mod check;
+pub mod dashboard;
 mod deliver;
 pub mod document;
 mod make;
 mod outcome;
 mod preview;
 mod retry;
+pub mod status;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -28,15 +30,15 @@ use crate::journal::{Journal, Opened, Run, outbox};
 use crate::ports::World;
 use crate::ports::forge::{Forge, Repository};
 use crate::progress::Stage;
+use crate::request::name;
+use crate::request::task::{Admission, Content, Task};
 use crate::stages::check::{self as checks, Verdict};
 use crate::stages::commit::Commit;
 use crate::stages::deploy::{Deployment, Push, Target};
 use crate::stages::generate::{self, App};
-use crate::stages::ground::Base;
-use crate::stages::name;
 use crate::stages::notify::{self, Payload, Receipt};
+use crate::stages::remote::Base;
 use crate::stages::scan;
-use crate::stages::task::{Admission, Content, Task};
 pub use check::check;
 use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
 use outcome::conclude;

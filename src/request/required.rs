@@ -7,8 +7,8 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::stages::ending::{self, Class};
-use crate::stages::task::{Check, Task};
+use crate::content::file_type::{self, Class};
+use crate::request::task::{Check, Task};
 use crate::text::head;
 use crate::values::RelPath;
 
@@ -117,7 +117,7 @@ pub fn required(task: &Task) -> Required {
             found.forbidden.extend(denied);
             if low.contains("convert") {
                 let sheet = words(sentence)
-                    .filter(|w| ending::is_sheet(w))
+                    .filter(|w| file_type::is_sheet(w))
                     .find_map(|w| RelPath::parse(w).ok());
                 let csv = paths
                     .iter()
@@ -361,7 +361,7 @@ pub fn names(sentence: &str) -> impl Iterator<Item = &str> {
             .and_then(|name| name.rsplit_once('.'))
             .map_or("", |(stem, _)| stem);
         stem.contains(|c: char| c.is_ascii_alphanumeric())
-            && ending::class(word) == Some(Class::Asked)
+            && file_type::class(word) == Some(Class::Asked)
     })
 }
 
@@ -431,7 +431,7 @@ pub fn is_file(word: &str) -> bool {
         && !word.starts_with('/');
     plain
         && (word.ends_with('/') && name.chars().any(char::is_alphanumeric)
-            || ending::class(name).is_some())
+            || file_type::class(name).is_some())
 }
 
 #[cfg(test)]

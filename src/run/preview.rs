@@ -9,8 +9,8 @@ use anyhow::Context;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::World;
+use crate::request::task::Task;
 use crate::stages::generate::{App, Origin};
-use crate::stages::task::Task;
 use crate::values::{RelPath, sha256_hex};
 
 /// Writes the app to `dir`: what it makes and, in later rounds, what it keeps.
