@@ -360,6 +360,3 @@ fn subject<'t, 'a>(all: &'t [Token<'a>]) -> Option<Subject<'t, 'a>> {
         rest,
     })
 }
-
-#[cfg(test)]
-mod tests;

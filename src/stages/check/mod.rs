@@ -16,6 +16,10 @@ mod html;
 mod page;
 mod serve;
 mod table;
+#[cfg(test)]
+mod words {
+    mod tests;
+}
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::read;
 use crate::request::required::Wanted;
 use crate::request::task::Task;
+use crate::request::words::read;
 use crate::stages::check::files::decide;
 use crate::values::RelPath;
 
