@@ -6,6 +6,9 @@ pub mod file_type;
 /// Bytes as text, whatever they were written in.
 pub mod text;
 
+/// HTML as it stands in a file.
+pub mod html;
+
 /// Looks into JSON without holding it.
 pub mod json;
 

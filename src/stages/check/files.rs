@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::evidence::has_word;
-use super::html;
 use super::table::{columns, same_rows, stray_quote, unmarked};
+use crate::content::html::{self, Page};
 use crate::content::json::{self, Seen};
 use crate::content::sheet;
 use crate::content::xml;
@@ -107,14 +107,15 @@ fn one(claim: &Claim, files: &Files<'_>, task: &Task) -> Result<(), Option<Strin
         Claim::Key { file, path, wants } => key(file, get(files, file)?, path, wants),
         Claim::OnlyKeys { file, names } => only_keys(file, get(files, file)?, names),
         Claim::Links { file, to } => {
-            let page = html::live(&String::from_utf8_lossy(get(files, file)?));
+            let page = Page::read(&String::from_utf8_lossy(get(files, file)?)).live();
             let mut missing: Vec<&str> = to
                 .iter()
                 .map(String::as_str)
                 .filter(|name| !links(&page, name))
                 .collect();
             if !missing.is_empty() {
-                let coded: BTreeSet<String> = html::attributes(&page)
+                let coded: BTreeSet<String> = Page::read(&page)
+                    .attribute_values()
                     .filter(|v| v.contains('%'))
                     .map(percent_decoded)
                     .collect();
@@ -219,8 +220,8 @@ fn holds(content: &str, text: &str, word: bool) -> Option<bool> {
 
 /// Whether a page has a text: in its source, or as it is read. `None` too where a script may put it there.
 fn page_holds(content: &str, text: &str, word: bool, files: &Files<'_>) -> Option<bool> {
-    let sides =
-        [html::uncommented(content), html::visible(content)].map(|side| holds(&side, text, word));
+    let page = Page::read(content);
+    let sides = [page.uncommented(), page.text()].map(|side| holds(&side, text, word));
     if sides.contains(&Some(true)) {
         return Some(true);
     }
@@ -243,16 +244,15 @@ fn page_holds(content: &str, text: &str, word: bool, files: &Files<'_>) -> Optio
 
 /// As [`page_holds`], where the text is not wanted: plain words that only a script has may never be shown.
 fn page_shows(content: &str, text: &str, word: bool) -> Option<bool> {
+    let page = Page::read(content);
     let (source, seen) = (
-        holds(&html::uncommented(content), text, word),
-        holds(&html::visible(content), text, word),
+        holds(&page.uncommented(), text, word),
+        holds(&page.text(), text, word),
     );
     let plain = text.chars().all(|c| c.is_alphanumeric() || c == ' ');
     match (source, seen) {
         (_, Some(true)) => Some(true),
-        (Some(true), _)
-            if plain && !html::attributes(content).any(|value| value.contains(text)) =>
-        {
+        (Some(true), _) if plain && !page.attribute_values().any(|value| value.contains(text)) => {
             None
         }
         (Some(true), _) => Some(true),

@@ -12,7 +12,6 @@ mod code;
 mod evidence;
 pub(crate) mod files;
 mod harmless;
-mod html;
 mod page;
 mod serve;
 mod table;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::said::Said;
-use super::scan;
+use crate::content::html::{self, Page};
 use crate::content::xml;
 use crate::request::required::Required;
 use crate::request::task::{Check, Task};
@@ -190,14 +190,15 @@ fn html(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
         )));
     }
     let mut dead = BTreeSet::new();
-    for link in scan::local_links(text) {
+    let page = Page::read(text);
+    for link in page.local_links() {
         if link.starts_with('/') {
             found.push(Finding::grave(format!(
                 "{path} refers to {link:?}: the site stands under a folder, so write it relative, without the leading slash."
             )));
             continue;
         }
-        let target = scan::resolve(path, &link);
+        let target = html::resolve(path, link);
         if !target.as_ref().is_some_and(|t| view.paths.contains(t)) {
             dead.insert(link);
         }
@@ -207,13 +208,12 @@ fn html(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
             "{path} refers to {link:?}, and there is no such file."
         )));
     }
-    let tags = scan::tags(text);
-    let scripts: Vec<_> = tags.iter().filter(|t| t.name == "script").collect();
-    for source in scripts.iter().filter_map(|s| s.get("src")).chain(
-        tags.iter()
-            .filter(|t| t.name == "link")
-            .filter_map(|l| l.get("href")),
-    ) {
+    let scripts: Vec<_> = page.named(&["script"]).collect();
+    for source in scripts
+        .iter()
+        .filter_map(|s| s.get("src"))
+        .chain(page.named(&["link"]).filter_map(|l| l.get("href")))
+    {
         if is_unpinned(source) {
             found.push(Finding::minor(format!(
                 "{path} loads {source} without a version; pin one that exists, such as name@1.2.3."
@@ -229,7 +229,7 @@ fn html(view: &View<'_>, path: &str, text: &str, found: &mut Vec<Finding>) {
         && external
         && scripts
             .iter()
-            .any(|s| s.get("src").is_none() && !s.inside.trim().is_empty())
+            .any(|s| s.get("src").is_none() && !s.source().trim().is_empty())
     {
         found.push(Finding::grave(format!(
             "{path}: a check looks at the first <script>; put the inline code of the app before all script tags with src."

@@ -20,8 +20,6 @@ mod material;
 mod prompt;
 pub mod reply;
 mod said;
-mod scan;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
