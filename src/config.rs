@@ -1,12 +1,14 @@
 //! Flags, environment and `.env` become one [`Setup`]; the only reader of settings from it.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+mod environment;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+pub use self::environment::Environment;
 use crate::cli::{Checks, Global, ModelArgs, Notify, Walk};
 use crate::clock::Clock;
 use crate::error::{Code, Error, OrCode, Result};
@@ -21,172 +23,11 @@ use crate::ports::local::Local;
 use crate::ports::process::Children;
 use crate::progress::Progress;
 use crate::request::name;
-use crate::request::task::{Admission, Task};
+use crate::request::task::Task;
 use crate::run::{Errands, Goal, Setup};
 use crate::secret::Secret;
 use crate::stages::generate::llm::Model;
 use crate::stages::{check, generate, scan};
-
-/// The environment, with `.env` behind it. An empty variable counts as unset.
-pub struct Environment {
-    file: HashMap<String, String>,
-}
-
-/// The variables that hold secrets.
-const SECRETS: [&str; 5] = [
-    "LLMDEPLOY_SECRET",
-    "secret",
-    "GH_TOKEN",
-    "GITHUB_TOKEN",
-    "OPENAI_API_KEY",
-];
-
-impl Environment {
-    /// Reads `--env-file`, or `.env` in the working directory if there is one.
-    ///
-    /// # Errors
-    /// `config` for a file that does not read. What it holds is not shown: it is made of secrets.
-    pub fn read(file: Option<&Path>) -> Result<Self> {
-        let path = file.unwrap_or(Path::new(".env"));
-        let text = match std::fs::read(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => {
-                return Ok(Self {
-                    file: HashMap::new(),
-                });
-            }
-            Err(e) => {
-                return Err(e)
-                    .with_context(|| format!("reading {}", path.display()))
-                    .or_code(Code::Config);
-            }
-        };
-        let mut variables = HashMap::new();
-        for pair in dotenvy::from_read_iter(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text)) {
-            let Ok((name, value)) = pair else {
-                let after = variables.len();
-                let error = Error::new(
-                    Code::Config,
-                    format!(
-                        "{}: the line after variable number {after} does not read",
-                        path.display()
-                    ),
-                );
-                return Err(error.hint(
-                    "a line is NAME=value; quote a value with spaces, quotes or $ in single quotes",
-                ));
-            };
-            variables.insert(name, value);
-        }
-        Ok(Self { file: variables })
-    }
-
-    /// With variables that an earlier process has handed over; they stand for its environment.
-    #[must_use]
-    pub fn with(mut self, handed: impl IntoIterator<Item = (String, String)>) -> Self {
-        self.file.extend(handed);
-        self
-    }
-
-    /// The secrets of this process's environment, by the names of their variables. No child may see them.
-    #[must_use]
-    pub fn secrets() -> BTreeMap<&'static str, Option<String>> {
-        SECRETS
-            .into_iter()
-            .map(|name| (name, std::env::var(name).ok()))
-            .collect()
-    }
-
-    fn get(&self, name: &str) -> Option<String> {
-        self.first(&[name])
-    }
-
-    /// The first of these that is set in the environment, else the first in the file.
-    fn first(&self, names: &[&str]) -> Option<String> {
-        let set = |value: &String| !value.trim().is_empty();
-        let own = names
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(set));
-        own.or_else(|| {
-            names
-                .iter()
-                .find_map(|name| self.file.get(*name).filter(|v| set(v)).cloned())
-        })
-    }
-
-    /// A token: what a file or a copy has added around it is taken off.
-    fn token(&self, names: &[&str]) -> Option<Secret> {
-        self.first(names).and_then(|v| Secret::new(v.trim()))
-    }
-
-    fn list(&self, name: &str) -> Option<Vec<String>> {
-        self.get(name).map(|v| {
-            v.split(',')
-                .map(str::trim)
-                .filter(|h| !h.is_empty())
-                .map(ToOwned::to_owned)
-                .collect()
-        })
-    }
-
-    fn milliseconds(&self, name: &str, default: u64) -> Result<Duration> {
-        let Some(value) = self.get(name) else {
-            return Ok(Duration::from_millis(default));
-        };
-        let number = value
-            .trim()
-            .parse()
-            .ok()
-            .filter(|n| (1..=3_600_000).contains(n));
-        number.map(Duration::from_millis).ok_or_else(|| {
-            Error::new(
-                Code::Config,
-                format!("{name}: {value:?} is not a number of milliseconds"),
-            )
-            .hint(format!("e.g. {name}={default}"))
-        })
-    }
-
-    /// Who may send tasks.
-    #[must_use]
-    pub fn admission(&self) -> Admission {
-        // The secret is compared as it is: white space may be part of it.
-        let secret = self.first(&["LLMDEPLOY_SECRET", "secret"]);
-        Admission {
-            secret: secret.and_then(|s| Secret::new(&s)),
-            notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS"),
-        }
-    }
-
-    /// Where runs are kept; absolute.
-    ///
-    /// # Errors
-    /// `config`: no home.
-    pub fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
-        let given = flag
-            .cloned()
-            .or_else(|| self.get("LLMDEPLOY_STATE_DIR").map(PathBuf::from));
-        // The XDG specification: a relative path is invalid and to be ignored.
-        let xdg = || {
-            self.get("XDG_STATE_HOME")
-                .map(PathBuf::from)
-                .filter(|p| p.is_absolute())
-                .map(|p| p.join("llmdeploy"))
-        };
-        let home = || {
-            self.get("HOME")
-                .or_else(|| self.get("USERPROFILE"))
-                .map(|h| Path::new(&h).join(".local/state/llmdeploy"))
-        };
-        let dir = given.or_else(xdg).or_else(home).ok_or_else(|| {
-            Error::new(Code::Config, "no state directory: HOME is not set")
-                .hint("use --state-dir DIR or LLMDEPLOY_STATE_DIR")
-        })?;
-        std::path::absolute(&dir)
-            .with_context(|| format!("the state directory {}", dir.display()))
-            .or_code(Code::Config)
-    }
-}
 
 /// What a command may vary.
 struct Wishes<'a> {
@@ -274,6 +115,9 @@ fn world(
         answer: env.milliseconds("LLMDEPLOY_TIMEOUT_MS", 15_000)?,
         deadline: Instant::now() + total.saturating_sub(reserve),
     };
+    if let Some(note) = env.note() {
+        progress.warn(&note);
+    }
     let certificates = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let http = Http::new(certificates.as_deref(), Arc::clone(&progress))
         .context("SSL_CERT_FILE")

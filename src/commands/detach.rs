@@ -113,7 +113,7 @@ pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Erro
     let answered = Cell::new(false);
     let begun = || -> Result<_> {
         let (handed, bytes) = detach::receive(MAX_BYTES as u64 + 1).or_code(Code::Usage)?;
-        let env = Environment::read(global.env_file.as_deref())?.with(handed);
+        let env = Environment::read(global.env_file.as_deref())?.with(handed)?;
         let task = Task::parse(&bytes)?;
         drop(bytes);
         task.admit(&env.admission())?;

@@ -131,7 +131,8 @@ fn config() {
         !ran.stderr.contains("s3cret-value") && !ran.stdout.contains("s3cret-value"),
         "{ran:?}"
     );
-    ran.fails(2, "config");
+    let document = ran.fails(2, "config");
+    assert!(message(&document).contains(".env, line 2"), "{document:#}");
     assert!(bench.world.log().is_empty());
 }
 

@@ -7,6 +7,7 @@ mod damage;
 mod errors;
 mod faults;
 mod github;
+mod hostile;
 mod large;
 mod later;
 mod layering;

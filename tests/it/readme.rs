@@ -173,7 +173,7 @@ fn every_command_and_variable_that_is_named_is_there() {
         let name = line.split([' ', '`']).next().unwrap();
         assert!(help.contains(&format!("\n  {name} ")), "{name}");
     }
-    let sources = ["src/config.rs", "src/ports/process.rs"]
+    let sources = ["src/config/environment.rs", "src/ports/process.rs"]
         .map(|f| std::fs::read_to_string(f).unwrap())
         .concat();
     for line in text.lines().filter(|l| {
