@@ -94,6 +94,16 @@ pub enum Command {
     /// Drops finished runs from the state directory, never pending ones
     #[command(after_help = format!("Example:\n  llmdeploy prune --older-than 30d\n\n{EXIT_STATUS}"))]
     Prune(Prune),
+    /// Prints a script that completes commands, flags and files in a shell
+    #[command(
+        after_help = "Example:\n  llmdeploy completions bash > ~/.local/share/bash-completion/completions/llmdeploy"
+    )]
+    Completions(Completions),
+    /// Prints the manual page of llmdeploy, or of one of its commands
+    #[command(
+        after_help = "Example:\n  llmdeploy man > llmdeploy.1\n  llmdeploy man run > llmdeploy-run.1"
+    )]
+    Man(Man),
 }
 
 impl Command {
@@ -109,6 +119,8 @@ impl Command {
             Self::Notify(_) => "notify",
             Self::Status(_) => "status",
             Self::Prune(_) => "prune",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 }
@@ -205,6 +217,20 @@ pub struct Prune {
     /// Only runs that ended longer ago, e.g. 30d, 12h, 2weeks
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     pub older_than: std::time::Duration,
+}
+
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell to write it for
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub struct Man {
+    /// The command; left out: llmdeploy as a whole
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
 }
 
 /// The options of the walk.

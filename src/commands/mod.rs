@@ -1,6 +1,7 @@
 //! One function per subcommand: from its arguments to its document.
 
 mod detach;
+mod manual;
 mod runs;
 
 use std::fs::File;
@@ -47,6 +48,8 @@ pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children
     let error = match &cli.command {
         Command::Status(args) => return runs::status(out, global, args),
         Command::Prune(args) => runs::prune(out, global, args),
+        Command::Completions(args) => manual::completions(out, args),
+        Command::Man(args) => manual::man(out, args),
         Command::Notify(args) if args.retry => runs::retry(out, global, args, said),
         Command::Run(args) if args.detach && !detach::is_child() => {
             detach::parent(out, global, args)
@@ -266,7 +269,11 @@ pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
             .require_written()
             .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
+    let hint = manual::secret_flag(error);
     report::usage(&text.to_string());
+    if let Some(hint) = &hint {
+        report::usage(&format!("hint: {hint}\n"));
+    }
     let message = match error.kind() {
         clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command".to_owned(),
         _ => text
@@ -277,7 +284,8 @@ pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
             .trim_start_matches("error: ")
             .to_owned(),
     };
-    let error = Error::new(Code::Usage, message).hint("llmdeploy --help");
+    let error = Error::new(Code::Usage, message)
+        .hint(hint.unwrap_or_else(|| "llmdeploy --help".to_owned()));
     // What else there is on the line may be read all the same.
     let read = Cli::command()
         .ignore_errors(true)

@@ -15,6 +15,7 @@ mod llm_answers;
 mod llm_records;
 mod llm_servers;
 mod llm_tasks;
+mod manual;
 mod model;
 mod notify;
 mod output;
