@@ -153,7 +153,7 @@ fn resolve(
         ("the shared secret", &admission.secret),
         ("the task's secret", &task.secret),
     ];
-    let own: Vec<_> = own
+    let mut own: Vec<_> = own
         .into_iter()
         .filter_map(|(name, secret)| Some((name, secret.clone()?)))
         .collect();
@@ -162,6 +162,8 @@ fn resolve(
         Some(walk) => model(env, &walk.model, key.clone(), secrets)?,
         None => (None, None),
     };
+    let fallbacks = model.iter().flat_map(|m| m.endpoints.iter().skip(1));
+    own.extend(fallbacks.filter_map(|e| Some(("the key of a fallback model", e.key.clone()?))));
     let forge = forge(env, walk, token.clone(), wishes.needs_token)?;
     let world = world(env, Duration::from_secs(wishes.deadline), said)?;
     Ok(Setup {
@@ -197,11 +199,11 @@ fn model(
     env: &Environment,
     args: &ModelArgs,
     key: Option<Secret>,
-    secrets: Vec<Secret>,
+    mut secrets: Vec<Secret>,
 ) -> Result<(Option<Model>, Option<String>)> {
     let wrong = |name: &str, why: String| {
         Error::new(Code::Config, format!("{name}: {why}"))
-            .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1")
+            .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1,other@https://llm.example/v1#OTHER_KEY")
     };
     let base = env
         .get("OPENAI_BASE_URL")
@@ -220,10 +222,11 @@ fn model(
     let mut endpoints = vec![home.clone()];
     for text in env.list("OPENAI_FALLBACK_MODELS").unwrap_or_default() {
         endpoints.push(
-            Endpoint::parse(&text, &home)
+            Endpoint::parse(&text, &home, &|name| env.fallback_key(name))
                 .map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?,
         );
     }
+    secrets.extend(endpoints.iter().filter_map(|e| e.key.clone()));
     // A server of somebody else's is only asked without a key where the list names it beside one that has one.
     endpoints.retain(|e| e.usable() || home.usable());
     if endpoints.is_empty() && args.replay.is_none() && !args.print_prompt {

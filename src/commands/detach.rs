@@ -79,7 +79,7 @@ fn hand_over(out: &Out, global: &Global, args: &Walk) -> Result<Option<Error>> {
         .with_context(|| format!("opening {}", path.display()))
         .or_code(Code::State)?;
     drop(task);
-    let started = detach::start(&Environment::secrets(), &bytes, log).or_code(Code::Internal);
+    let started = detach::start(&env.secrets(), &bytes, log).or_code(Code::Internal);
     let detach::Answer { line, mut child } =
         started.map_err(|e| e.hint(format!("see {}", path.display())))?;
     let answer: Answer = serde_json::from_str(&line)

@@ -183,11 +183,18 @@ impl Environment {
 
     /// The secrets of this process's environment, by the names of their variables. No child may see them.
     #[must_use]
-    pub fn secrets() -> BTreeMap<&'static str, Option<String>> {
+    pub fn secrets(&self) -> BTreeMap<String, Option<String>> {
+        let list = self.list("OPENAI_FALLBACK_MODELS").unwrap_or_default();
+        let fallbacks = list
+            .iter()
+            .filter_map(|model| Some(model.split_once('#')?.1.trim()))
+            .filter(|name| is_variable(name));
         SETTINGS
             .iter()
             .filter(|(_, rule)| matches!(rule, Rule::Secret))
-            .map(|(name, _)| (*name, std::env::var(name).ok()))
+            .map(|(name, _)| *name)
+            .chain(fallbacks)
+            .map(|name| (name.to_owned(), std::env::var(name).ok()))
             .collect()
     }
 
@@ -220,6 +227,28 @@ impl Environment {
                     self.found.get(name).map(|(_, value)| value.clone())
                 })
             })
+    }
+
+    /// The key that `OPENAI_FALLBACK_MODELS` names for one of its servers.
+    ///
+    /// # Errors
+    /// Says why there is none, or why it may not go there.
+    pub(super) fn fallback_key(&self, name: &str) -> std::result::Result<Secret, String> {
+        let unset = || format!("names the variable {name:?} for its key, which is not set");
+        let list = "OPENAI_FALLBACK_MODELS";
+        let (value, place) = Some(name)
+            .filter(|name| is_variable(name))
+            .and_then(|name| self.located(&[name]))
+            .ok_or_else(unset)?;
+        if let Some((_, Place::WorkingDirectory)) = self.located(&[list])
+            && place == Place::Environment
+        {
+            let line = self.found.get(list).map_or(0, |(line, _)| *line);
+            return Err(format!(
+                "(.env, line {line}) would send {name} of the environment to an address that this file names"
+            ));
+        }
+        Secret::new(value.trim()).ok_or_else(unset)
     }
 
     /// A token: what a file or a copy has added around it is taken off.
@@ -294,6 +323,11 @@ impl Environment {
             .with_context(|| format!("the state directory {}", dir.display()))
             .or_code(Code::Config)
     }
+}
+
+/// Whether the environment can be asked for a variable of that name.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Whether a list of fallback models names a server that the home server's key could be meant for.

@@ -28,7 +28,7 @@ pub struct Answer {
 /// # Errors
 /// It could not be started, or ended without a word.
 pub fn start(
-    variables: &BTreeMap<&'static str, Option<String>>,
+    variables: &BTreeMap<String, Option<String>>,
     task: &[u8],
     log: File,
 ) -> anyhow::Result<Answer> {

@@ -119,6 +119,32 @@ fn a_secret_goes_to_no_address_of_a_weaker_place() {
     assert_eq!(quiet.stderr, "");
 }
 
+#[test]
+fn a_fallback_servers_key_is_no_weaker_than_the_list_that_names_it() {
+    let bench = Bench::new();
+    let llm = bench.world.llm_url();
+    let list = format!("OPENAI_FALLBACK_MODELS=b@{llm}#THEIRS\n");
+    for (env, with, says) in [
+        // The environment's is not for an address of this file, even where this file has one of that name.
+        (list.clone(), &[("THEIRS", "k-2")][..], "line 1"),
+        (
+            format!("THEIRS=k-3\n{list}"),
+            &[("THEIRS", "k-2")],
+            "line 2",
+        ),
+        (format!("THEIRS=$GH_TOKEN\n{list}"), &[], "is not set"),
+        (list, &[], "is not set"),
+    ] {
+        let document = beside(&bench, &env, &[], with).fails(2, "config");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(
+            message.contains("OPENAI_FALLBACK_MODELS") && message.contains(says),
+            "{message}"
+        );
+        assert!(bench.world.log().is_empty());
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_env_that_is_no_file_is_refused_at_once() {

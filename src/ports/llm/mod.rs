@@ -39,16 +39,27 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// `model` or `model@base-url`. A server with another scheme, host or port than `home` gets no key: it is not for it.
+    /// `model`, `model@base-url` or `model@base-url#KEY_VARIABLE`, whose key `key_of` gives. A server without a variable and with
+    /// another scheme, host or port than `home` gets no key: it is not for it.
     ///
     /// # Errors
     /// Says what is wrong with it.
-    pub fn parse(text: &str, home: &Endpoint) -> Result<Self, String> {
+    pub fn parse(
+        text: &str,
+        home: &Endpoint,
+        key_of: &dyn Fn(&str) -> Result<Secret, String>,
+    ) -> Result<Self, String> {
         // A model's name may hold an @ itself (`@cf/meta/llama`, `model@version`).
         let at = text.find("@http://").or_else(|| text.find("@https://"));
-        let (model, base) = match at {
-            Some(at) => (&text[..at], base_url(&text[at + 1..])?),
-            None => (text, home.base.clone()),
+        let (model, base, variable) = match at {
+            Some(at) => {
+                let (base, variable) = match text[at + 1..].split_once('#') {
+                    Some((base, variable)) => (base, Some(variable.trim())),
+                    None => (&text[at + 1..], None),
+                };
+                (&text[..at], base_url(base)?, variable)
+            }
+            None => (text, home.base.clone(), None),
         };
         if model.trim().is_empty() {
             return Err("names no model".to_owned());
@@ -56,7 +67,10 @@ impl Endpoint {
         let own = base.https == home.base.https && base.authority == home.base.authority;
         Ok(Self {
             model: model.trim().to_owned(),
-            key: home.key.clone().filter(|_| own),
+            key: match variable {
+                Some(variable) => Some(key_of(variable)?),
+                None => home.key.clone().filter(|_| own),
+            },
             base,
         })
     }
@@ -366,7 +380,21 @@ mod tests {
             base: base_url("https://api.example/v1/").unwrap(),
             key: Secret::new("k"),
         };
-        let parse = |text| Endpoint::parse(text, &home).unwrap();
+        let key_of = |name: &str| {
+            let key = (name == "THEIRS").then(|| Secret::new("theirs"));
+            key.flatten().ok_or_else(|| "is not set".to_owned())
+        };
+        let parse = |text| Endpoint::parse(text, &home, &key_of).unwrap();
+        for theirs in [
+            "b@https://other.example/v1#THEIRS",
+            "b@https://api.example/v1/# THEIRS ",
+            "b@http://127.0.0.1:8080/v1#THEIRS",
+        ] {
+            let parsed = parse(theirs);
+            assert_eq!(parsed.key.unwrap().reveal(), "theirs");
+            let bare = theirs.split(['@', '#']).nth(1).unwrap();
+            assert_eq!(parsed.base, base_url(bare).unwrap());
+        }
         assert!(parse("b").key.is_some() && parse("b@https://api.example/v2").key.is_some());
         for other in [
             "b@https://other.example/v1",
@@ -386,8 +414,10 @@ mod tests {
             "m@http://x.example/v1",
             "m@https://u:p@x.example",
             "m@https://x.example?k=v",
+            "m@https://x.example#",
+            "m@https://x.example#OTHER",
         ] {
-            assert!(Endpoint::parse(bad, &home).is_err(), "{bad}");
+            assert!(Endpoint::parse(bad, &home, &key_of).is_err(), "{bad}");
         }
     }
 }
