@@ -24,6 +24,7 @@ mod repairs;
 mod run;
 mod secrets;
 mod side_by_side;
+mod state_layout;
 mod walk;
 mod world;
 mod xlsx;
