@@ -207,9 +207,12 @@ pub struct Status {
         help = "Of the run: its round"
     )]
     pub round: u64,
-    /// Write the dashboard, a page of its own, to FILE
+    /// Write the dashboard, a page of its own, to FILE; - is standard output, in place of the document
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Give the dashboard a form that sends new tasks to the service at this address (`URL/api-endpoint`)
+    #[arg(long, value_name = "URL", requires = "html")]
+    pub endpoint: Option<String>,
 }
 
 #[derive(Args, Debug)]

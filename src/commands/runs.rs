@@ -1,5 +1,6 @@
 //! Commands about runs that are known here: `status`, `notify --retry`, `prune`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -33,14 +34,18 @@ pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
         Asked::All(seen) => seen,
     };
     if let Some(file) = &args.html {
-        let written = std::fs::write(file, dashboard::page(all, &rfc3339_now()));
+        let page = dashboard(global, args, all)?;
+        if file == Path::new("-") {
+            out.text(&page);
+            return Ok(exit_status(all));
+        }
         let failed = |e: &Error| {
             out.document(&RunDocument {
                 error: Failure::before(e),
                 ..RunDocument::default()
             });
         };
-        written
+        std::fs::write(file, page)
             .with_context(|| format!("writing --html {}", file.display()))
             .or_code(Code::Usage)
             .inspect_err(failed)?;
@@ -53,12 +58,28 @@ pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
             Asked::All(seen) => out.document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
         }
     }
-    Ok(all
-        .iter()
-        .map(|s| s.standing)
-        .max()
-        .unwrap_or(Standing::Finished)
-        .exit_status())
+    Ok(exit_status(all))
+}
+
+/// That of the worst.
+fn exit_status(all: &[Seen]) -> u8 {
+    let worst = all.iter().map(|s| s.standing).max();
+    worst.unwrap_or(Standing::Finished).exit_status()
+}
+
+fn dashboard(global: &Global, args: &Status, all: &[Seen]) -> Result<String> {
+    let env = Environment::read(global.env_file.as_deref())?;
+    let runs = env.state_dir(global.state_dir.as_ref())?.join("runs");
+    let picture = |run: &str| {
+        let id = RunId::parse(run).ok()?;
+        std::fs::read(runs.join(id.as_str()).join("check/desktop.png")).ok()
+    };
+    let options = dashboard::Options {
+        now: &rfc3339_now(),
+        endpoint: args.endpoint.as_deref(),
+        picture: &picture,
+    };
+    Ok(dashboard::page(all, &options))
 }
 
 enum Asked {
@@ -134,7 +155,7 @@ fn drop_old(global: &Global, age: Duration, document: &mut PruneDocument) -> Res
 }
 
 /// Whether the run has ended, well or for good, before that time. One that does not read is nobody's to judge.
-fn is_over(dir: &std::path::Path, before: u64) -> Result<bool> {
+fn is_over(dir: &Path, before: u64) -> Result<bool> {
     #[derive(Deserialize)]
     struct Status {
         status: String,

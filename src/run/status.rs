@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -57,12 +57,12 @@ pub enum Document {
 }
 
 impl Document {
-    /// What of it is shown.
+    /// What of it is shown. Nothing of one that has another shape.
     #[must_use]
-    pub fn gist(&self) -> Gist {
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
         match self {
             Self::Kept(raw) => serde_json::from_str(raw.get()),
-            Self::Made(value) => Gist::deserialize(value),
+            Self::Made(value) => T::deserialize(value),
         }
         .unwrap_or_default()
     }
@@ -244,7 +244,7 @@ pub fn table(seen: &[Seen]) -> String {
     }
     let mut rows = vec![["RUN", "TASK", "ROUND", "STATUS", "WHERE"].map(ToOwned::to_owned)];
     for seen in seen {
-        let gist = seen.document.gist();
+        let gist = seen.document.read::<Gist>();
         let place = match (&gist.error, &gist.pages_url) {
             (Some(error), _) => format!("{}: {}", error.code, error.message),
             (None, Some(url)) => url.clone(),
