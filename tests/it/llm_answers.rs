@@ -290,3 +290,27 @@ fn a_repair_never_replaces_a_better_app() {
     );
     assert_eq!(result["generator"]["attempts"], 3);
 }
+
+#[test]
+fn of_two_alternatives_none_is_guessed() {
+    let bench = Bench::new();
+    let other = PAGE.replace("<body", "<body id=\"other\"");
+    let both = format!("Option 1:\n```html\n{PAGE}```\nOption 2:\n```html\n{other}```\n");
+    let asked = script(
+        &bench,
+        vec![
+            turn(move |_| LlmAnswer::text(&both)),
+            turn(|a| a.files(&[("index.html", PAGE)])),
+        ],
+    );
+    let result = go(&bench, "run", &simple(&bench), &[]).exits(0).json();
+    assert_eq!(
+        (kind(&result), pushed(&bench)["index.html"].as_str()),
+        ("llm", PAGE)
+    );
+    let told = &asked.lock().unwrap()[1].last;
+    assert!(
+        told.contains("index.html more than once") && told.contains("Send every file once"),
+        "{told}"
+    );
+}

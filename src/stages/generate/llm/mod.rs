@@ -367,6 +367,11 @@ impl Work<'_> {
                 Finding::grave(format!("{path} was cut off; send it again, complete."))
             }),
         );
+        if let Some(why) = &reply.unclear {
+            findings.push(Finding::grave(format!(
+                "Your answer cannot be used: {why}. Send every file once, whole, in the format that is asked for."
+            )));
+        }
         if reply.is_empty() && findings.is_empty() {
             findings.push(Finding::grave(
                 "Your answer held no files in the format that is asked for.",

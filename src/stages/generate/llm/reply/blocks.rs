@@ -14,27 +14,20 @@ enum Mark<'a> {
     Fetch(&'a str),
 }
 
-pub(super) fn read(text: &str, words: &[&str]) -> Reply {
-    let reply = words
+/// What the blocks hold, and the text outside of them.
+pub(super) fn read(text: &str, words: &[&str]) -> (Reply, String) {
+    // An answer keeps to one word; the newest that is there counts.
+    words
         .iter()
         .filter(|w| !w.is_empty())
-        .fold(Reply::default(), |found, word| {
-            // An answer keeps to one word; the newest that is there counts.
-            if found.is_silent() {
-                scan(text, word)
-            } else {
-                found
-            }
-        });
-    if reply.is_silent() {
-        scan(text, "")
-    } else {
-        reply
-    }
+        .chain([&""])
+        .map(|word| scan(text, word))
+        .find(|(reply, _)| !reply.is_silent())
+        .unwrap_or_default()
 }
 
-fn scan(text: &str, word: &str) -> Reply {
-    let mut reply = Reply::default();
+fn scan(text: &str, word: &str) -> (Reply, String) {
+    let (mut reply, mut outside) = (Reply::default(), String::new());
     let mut open: Option<(&str, String)> = None;
     for line in text.split_inclusive('\n') {
         let (before, found) = match mark(line, word) {
@@ -53,6 +46,8 @@ fn scan(text: &str, word: &str) -> Reply {
             None => {
                 if let Some((_, content)) = &mut open {
                     content.push_str(before);
+                } else {
+                    outside.push_str(line);
                 }
             }
             Some(Mark::End) => {
@@ -89,7 +84,7 @@ fn scan(text: &str, word: &str) -> Reply {
     }
     let complete: Vec<String> = reply.files.keys().map(ToString::to_string).collect();
     reply.incomplete.retain(|path| !complete.contains(path));
-    reply
+    (reply, outside)
 }
 
 /// The mark that a line is. Some models dress it up as code or bold.

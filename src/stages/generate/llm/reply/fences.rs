@@ -1,36 +1,109 @@
 //! Fenced blocks with their path: on a line above, in the info string, or in a comment on the first line.
 
-use super::{Reply, looks_like_path};
+use super::pieces::{DEPTH, Found, scan};
+use super::{looks_like_path, patch, tags};
 
-pub(super) fn read(text: &str) -> Reply {
-    let mut reply = Reply::default();
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let (mut at, mut above) = (0, None);
-    while at < lines.len() {
-        let line = lines[at];
-        let Some((fence, info)) = opening(line) else {
-            if !line.trim().is_empty() {
-                above = named(line);
-            }
-            at += 1;
-            continue;
-        };
-        let start = at + 1;
-        let path = in_info(info)
-            .or(above.take())
-            .or_else(|| lines.get(start).and_then(|l| in_comment(l)));
-        let nests = path.is_some_and(|p| {
-            p.to_ascii_lowercase().ends_with(".md") || p.to_ascii_lowercase().ends_with(".markdown")
-        });
-        let end = closing(&lines, start, fence, nests);
-        match (path, end) {
-            (Some(path), Some(end)) => reply.add(path, &lines[start..end].concat()),
-            (Some(path), None) => reply.incomplete.push(path.to_owned()),
-            (None, _) => {}
+pub(super) fn read(lines: &[&str], at: usize, found: &mut Found, depth: usize) -> Option<usize> {
+    let (fence, info) = opening(lines[at])?;
+    let language: String = info
+        .chars()
+        .take_while(|c| c.is_alphanumeric())
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let start = at + 1;
+    let path = in_info(info)
+        .or_else(|| above(&found.prose))
+        .or_else(|| lines.get(start).and_then(|l| in_comment(l)))
+        .filter(|path| fits(&language, path))
+        .map(str::to_owned);
+    let nests = path.as_deref().is_some_and(is_markdown);
+    let end = closing(lines, start, fence, nests);
+    let content = lines[start..end.unwrap_or(lines.len())].concat();
+    let next = end.map_or(lines.len(), |end| end + 1);
+    if content.contains("<<<<<<< ") {
+        let inner: Vec<&str> = content.split_inclusive('\n').collect();
+        if let Some(first) = inner.iter().position(|l| l.starts_with("<<<<<<<")) {
+            patch::search_replace(&inner, first, found, path.as_deref());
+            return Some(next);
         }
-        at = end.map_or(lines.len(), |end| end + 1);
     }
-    reply
+    let wraps = [
+        "", "json", "jsonc", "json5", "xml", "diff", "patch", "bash", "sh", "shell", "text",
+        "markdown", "md",
+    ]
+    .contains(&language.as_str())
+        || content.lines().next().is_some_and(tags::begins);
+    if path.is_none() && wraps && depth < DEPTH {
+        let inner = scan(&content, depth + 1);
+        if inner.structured
+            || inner.unclear.is_some()
+            || inner.pieces.iter().any(|p| p.cut && language == "json")
+        {
+            found.absorb(inner);
+            return Some(next);
+        }
+    }
+    match (path, end) {
+        (Some(path), Some(_)) => found.file(&path, &content),
+        (Some(path), None) => found.cut(&path),
+        (None, _) if language == "diff" || language == "patch" => found.unclear(patch::CHANGES),
+        (None, Some(_)) => found.part(&language, &content),
+        // The page's own end stands for the fence's.
+        (None, None) if content.trim_end().ends_with("</html>") => found.part("html", &content),
+        (None, None)
+            if ["html", "css", "js", "javascript"].contains(&language.as_str())
+                || super::html::is_page(&content) =>
+        {
+            found.cut(if language == "html" {
+                "index.html"
+            } else {
+                "the last block"
+            });
+        }
+        (None, None) => {}
+    }
+    Some(next)
+}
+
+fn is_markdown(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".md", ".markdown"]
+        .iter()
+        .any(|ending| path.ends_with(ending))
+}
+
+/// The path named last before a fence: in the line above, or in the heading that the text above stands under.
+fn above(prose: &str) -> Option<&str> {
+    let mut lines = prose
+        .lines()
+        .rev()
+        .filter(|l| !l.trim().is_empty())
+        .take(12);
+    named(lines.next()?).or_else(|| {
+        named(
+            prose
+                .lines()
+                .rev()
+                .filter(|l| !l.trim().is_empty())
+                .take(12)
+                .find(|l| l.trim_start().starts_with('#') || l.trim_start().starts_with("**"))?,
+        )
+    })
+}
+
+/// Whether a file of this name may hold this language: below the heading of a page stand commands as well.
+fn fits(language: &str, path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let endings: &[&str] = match language {
+        "html" => &[".html", ".htm", ".svg", ".xml"],
+        "css" => &[".css"],
+        "js" | "javascript" => &[".js", ".mjs", ".cjs"],
+        "json" => &[".json", ".geojson", ".webmanifest"],
+        "bash" | "sh" | "shell" | "console" => &[".sh"],
+        "diff" | "patch" => return false,
+        _ => return true,
+    };
+    endings.iter().any(|ending| path.ends_with(ending))
 }
 
 /// The fence and its info string.
@@ -44,6 +117,28 @@ fn opening(line: &str) -> Option<(&str, &str)> {
 /// The line that closes the block. A Markdown file has fences of its own, which open with a language and close bare.
 fn closing(lines: &[&str], start: usize, fence: &str, nests: bool) -> Option<usize> {
     let mut depth = 0;
+    if nests {
+        // Fences that open bare look like ends: with an odd number of them up to the next fence that names a language, the last ends the file.
+        let bare: Vec<usize> = lines[start..]
+            .iter()
+            .enumerate()
+            .map_while(|(n, line)| match opening(line) {
+                Some((other, info)) if other.len() >= fence.len() => {
+                    info.is_empty().then_some((start + n, true))
+                }
+                _ => Some((start + n, false)),
+            })
+            .filter_map(|(n, is)| is.then_some(n))
+            .collect();
+        if bare.len() > 1 {
+            let named = lines[start..]
+                .iter()
+                .any(|l| opening(l).is_some_and(|(_, info)| !info.is_empty()));
+            if !named {
+                return (bare.len() % 2 == 1).then(|| bare[bare.len() - 1]);
+            }
+        }
+    }
     for (at, line) in lines.iter().enumerate().skip(start) {
         // Cut off in the middle of a line, it is not known how the line goes on.
         if at + 1 == lines.len() && !line.ends_with('\n') && line.trim_end().len() < fence.len() {

@@ -2,46 +2,69 @@
 
 use serde_json::{Map, Value};
 
-use super::{Reply, looks_like_path};
+use super::pieces::Found;
+use super::{Reply, lenient, looks_like_path};
 
-pub(super) fn read(text: &str) -> Reply {
-    let bare = unfenced(text.trim());
-    if !bare.starts_with(['{', '[']) {
-        return Reply::default();
+/// JSON at the start of a line; what holds no files is passed over.
+pub(super) fn read(lines: &[&str], at: usize, found: &mut Found, _: usize) -> Option<usize> {
+    let start = lines[at].trim_start();
+    if !start.starts_with(['{', '[']) || !found.may_try() {
+        return None;
     }
-    match serde_json::from_str(bare) {
-        Ok(value) => files(&value),
-        // An answer that was cut off in the middle of a file list; one that is no file list is none of ours.
-        Err(e)
-            if e.is_eof()
-                && (bare.contains("\"files\"")
-                    || bare.contains("\"content\"")
-                    || first_key(bare).is_some_and(looks_like_path)) =>
-        {
-            Reply {
-                incomplete: vec!["the JSON".to_owned()],
-                ..Reply::default()
-            }
+    let text = lines[at..].concat();
+    let text = text.trim_start();
+    let Some(parsed) = lenient::parse(text) else {
+        if text.contains("\"content\"") && text.contains("\"path\"") {
+            found.unclear("its JSON does not parse");
         }
-        Err(_) => Reply::default(),
+        return None;
+    };
+    let known = found.pieces.len();
+    parts(found, &parsed.value);
+    let reply = files(&parsed.value);
+    for (path, content) in &reply.files {
+        found.file(path.as_str(), content);
     }
+    // Paths that cannot be are named to the model later.
+    for (path, _) in &reply.refused {
+        found.file(path, "");
+    }
+    if parsed.cut {
+        let listed = text.contains("\"files\"")
+            || text.contains("\"content\"")
+            || found.pieces.len() > known
+            || first_key(text).is_some_and(looks_like_path);
+        if !listed {
+            return None;
+        }
+        found.cut("the JSON");
+        return Some(lines.len());
+    }
+    if found.pieces.len() == known {
+        return None;
+    }
+    let mut left = text[..parsed.end].matches('\n').count();
+    if text.as_bytes().get(parsed.end) == Some(&b'\n') || parsed.end == text.len() {
+        left += 1;
+    }
+    Some(at + left.max(1))
 }
 
-/// What stands between the fences, where the whole text is one fenced block.
-fn unfenced(text: &str) -> &str {
-    let Some(rest) = text
-        .strip_prefix("```json")
-        .or_else(|| text.strip_prefix("```"))
-    else {
-        return text;
+/// `{"html": …, "css": …, "js": …}`.
+fn parts(found: &mut Found, value: &Value) {
+    let text = |names: &[&str]| names.iter().find_map(|n| value.get(*n)?.as_str());
+    let Some(html) = text(&["html", "HTML"]).filter(|h| super::html::is_page(h)) else {
+        return;
     };
-    let Some((info, body)) = rest.split_once('\n') else {
-        return text;
-    };
-    if info.trim().is_empty() {
-        body.trim_end().strip_suffix("```").unwrap_or(body).trim()
-    } else {
-        text
+    found.structured = true;
+    found.part("html", html);
+    for (language, names) in [
+        ("css", &["css", "CSS"][..]),
+        ("js", &["js", "javascript", "JS"]),
+    ] {
+        if let Some(content) = text(names).filter(|c| !c.trim().is_empty()) {
+            found.part(language, content);
+        }
     }
 }
 

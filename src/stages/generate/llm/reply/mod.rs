@@ -1,8 +1,15 @@
 //! The reader of a model's answer: files out of a text, in whatever shape they come.
 //!
-//! Asked for are blocks, each closed by a mark with a word that nobody can foresee (`blocks`). Read just as well: `<file>` tags,
-//! JSON, fenced blocks under a path, a lone HTML document. The first shape that is there counts. In every shape a file that
-//! has no end is no file: what is incomplete is named, never handed on.
+//! Asked for are blocks, each closed by a mark with a word that nobody can foresee (`blocks`); where they are there, they count. Otherwise:
+//!
+//! ```text
+//! text → what is no answer is taken off (strip)
+//!      → stretches that may be files, the outermost container first (scan: tags json fences patch sections html)
+//!      → one file per path, or why that cannot be told (resolve)
+//! ```
+//!
+//! In every shape a file that has no end is no file: what is incomplete is named, never handed on. What can be read in two ways
+//! (drafts, alternatives, changes to files that are not there) is not guessed: `unclear` says why, and nothing is handed on.
 //!
 //! Deliberately absent: whether a path may be written. It is a plain relative one; the rest is decided by those who know the
 //! task.
@@ -11,6 +18,12 @@ mod blocks;
 mod fences;
 mod html;
 mod json;
+mod lenient;
+mod patch;
+mod pieces;
+mod resolve;
+mod sections;
+mod strip;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -21,7 +34,7 @@ use crate::values::RelPath;
 /// What an answer holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// Complete files, the last one of a name.
+    /// Complete files, one of a name.
     pub files: BTreeMap<RelPath, String>,
     pub deletes: Vec<RelPath>,
     /// Attachment and the file to make of it.
@@ -32,6 +45,8 @@ pub struct Reply {
     pub incomplete: Vec<String>,
     /// Paths that were refused, with the reason.
     pub refused: Vec<(String, String)>,
+    /// Why it cannot be told which files are meant; then there are none.
+    pub unclear: Option<String>,
 }
 
 impl Reply {
@@ -56,7 +71,10 @@ impl Reply {
     }
 
     fn is_silent(&self) -> bool {
-        self.is_empty() && self.incomplete.is_empty() && self.refused.is_empty()
+        self.is_empty()
+            && self.incomplete.is_empty()
+            && self.refused.is_empty()
+            && self.unclear.is_none()
     }
 }
 
@@ -64,33 +82,18 @@ impl Reply {
 #[must_use]
 pub fn read(text: &str, words: &[&str]) -> Reply {
     let text = text.replace("\r\n", "\n");
-    let Some(text) = without_thoughts(&text) else {
+    let Some(text) = strip::strip(&text) else {
         return Reply {
             incomplete: vec!["the answer".to_owned()],
             ..Reply::default()
         };
     };
-    let blocks = blocks::read(text, words);
-    if !blocks.is_silent() {
-        return blocks;
+    let (blocks, outside) = blocks::read(text, words);
+    if blocks.is_silent() {
+        resolve::resolve(pieces::scan(text, 0))
+    } else {
+        resolve::checked(resolve::with_parts(blocks, &outside))
     }
-    let shapes: [fn(&str) -> Reply; 4] = [tags::read, json::read, fences::read, html::read];
-    shapes
-        .iter()
-        .map(|shape| shape(text))
-        .find(|reply| !reply.is_silent())
-        .unwrap_or_default()
-}
-
-/// Some models think aloud before they answer. `None`: they never stopped.
-fn without_thoughts(text: &str) -> Option<&str> {
-    let start = text.trim_start();
-    for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
-        if let Some(thought) = start.strip_prefix(open) {
-            return thought.find(close).map(|at| &thought[at + close.len()..]);
-        }
-    }
-    Some(text)
 }
 
 /// A path as models write it: with quotes, backticks, a leading `./`.
@@ -131,5 +134,7 @@ pub(super) fn looks_like_path(text: &str) -> bool {
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod tests;

@@ -1,63 +1,85 @@
-//! `<file path="…">` content `</file>`.
+//! Elements that carry a path: `<file path="…">` content `</file>`, whatever the element is called.
 
-use super::{Reply, parse_path};
+use super::looks_like_path;
+use super::pieces::Found;
 
-pub(super) fn read(text: &str) -> Reply {
-    let mut reply = Reply::default();
-    let mut open: Option<(String, String)> = None;
-    for line in text.split_inclusive('\n') {
-        if let Some((_, content)) = &mut open {
-            if let Some(before) = line.trim_end().strip_suffix("</file>") {
-                content.push_str(before);
-                close(&mut reply, open.take());
-            } else if let Some((path, first)) = opening(line) {
-                // The one before was never closed.
-                reply.incomplete.extend(open.take().map(|(path, _)| path));
-                open = Some((path, first.to_owned()));
-            } else {
-                content.push_str(line);
+/// Elements of HTML that carry names and paths of their own.
+const HTML: [&str; 16] = [
+    "a", "script", "link", "img", "meta", "input", "form", "iframe", "source", "button", "select",
+    "textarea", "object", "param", "svg", "use",
+];
+
+pub(super) fn begins(line: &str) -> bool {
+    opening(line).is_some()
+}
+
+pub(super) fn read(lines: &[&str], at: usize, found: &mut Found, _: usize) -> Option<usize> {
+    let (name, path, first) = opening(lines[at])?;
+    let end = format!("</{name}>");
+    let mut content = String::new();
+    for (n, line) in lines[at..].iter().enumerate() {
+        let line = if n == 0 { first } else { line };
+        if n > 0 && opening(line).is_some_and(|(other, ..)| other == name) {
+            // The one before was never closed.
+            found.cut(&path);
+            return Some(at + n);
+        }
+        let bare = line.trim_end();
+        if bare.to_ascii_lowercase().ends_with(&end) {
+            content.push_str(&bare[..bare.len() - end.len()]);
+            let inner = content.trim();
+            match inner
+                .strip_prefix("<![CDATA[")
+                .and_then(|c| c.strip_suffix("]]>"))
+            {
+                Some(inner) => found.file(&path, inner.trim_start_matches('\n')),
+                None => found.file(&path, &content),
             }
-        } else if let Some((path, first)) = opening(line) {
-            open = Some((path, String::new()));
-            if let Some(content) = first.trim_end().strip_suffix("</file>") {
-                open = open.map(|(path, _)| (path, content.to_owned()));
-                close(&mut reply, open.take());
-            } else if !first.trim().is_empty() {
-                open = open.map(|(path, _)| (path, first.to_owned()));
-            }
+            return Some(at + n + 1);
+        }
+        if n > 0 || !line.trim().is_empty() {
+            content.push_str(line);
         }
     }
-    reply.incomplete.extend(open.map(|(path, _)| path));
-    reply
-        .incomplete
-        .retain(|path| parse_path(path).map_or(true, |p| !reply.files.contains_key(&p)));
-    reply
+    found.cut(&path);
+    Some(lines.len())
 }
 
-fn close(reply: &mut Reply, file: Option<(String, String)>) {
-    let Some((path, content)) = file else { return };
-    let inner = content.trim();
-    match inner
-        .strip_prefix("<![CDATA[")
-        .and_then(|c| c.strip_suffix("]]>"))
-    {
-        Some(inner) => reply.add(&path, inner.trim_start_matches('\n')),
-        None => reply.add(&path, &content),
+/// The element at the start of a line, its path, and what stands behind its tag.
+fn opening(line: &str) -> Option<(String, String, &str)> {
+    let rest = line.trim_start().strip_prefix('<')?;
+    let (tag, rest) = rest.split_once('>')?;
+    let (name, attributes) = tag.split_once(char::is_whitespace)?;
+    let name = name.to_ascii_lowercase();
+    let plain = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_:".contains(c));
+    if !plain || HTML.contains(&name.as_str()) {
+        return None;
     }
-}
-
-/// The path of a tag at the start of a line, and what stands behind the tag.
-fn opening(line: &str) -> Option<(String, &str)> {
-    let rest = line.trim_start().strip_prefix("<file")?;
-    let (attributes, rest) = rest.split_once('>')?;
-    for name in [" path=", " name=", " src="] {
-        let Some(at) = attributes.find(name) else {
-            continue;
+    let lower = format!(" {}", attributes.to_ascii_lowercase());
+    let attributes = format!(" {attributes}");
+    for key in [
+        " path=",
+        " filepath=",
+        " file_path=",
+        " file-path=",
+        " filename=",
+        " file=",
+        " name=",
+        " src=",
+    ] {
+        let Some(at) = lower.find(key) else { continue };
+        let value = &attributes[at + key.len()..];
+        let path = match value.chars().next()? {
+            quote @ ('"' | '\'') => value[1..].split(quote).next()?,
+            _ => value.split_whitespace().next()?,
         };
-        let value = &attributes[at + name.len()..];
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        let (path, _) = value[1..].split_once(quote)?;
-        return Some((path.to_owned(), rest));
+        // What a tag called `file` names is a path, good or bad.
+        if name == "file" || looks_like_path(path) {
+            return Some((name, path.to_owned(), rest));
+        }
     }
     None
 }
