@@ -1,6 +1,17 @@
 //! A working directory that somebody else has filled: it cannot send secrets away, name programs or hang the program.
 
+#[cfg(unix)]
+use std::fs;
 use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+#[cfg(unix)]
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::{Value, json};
 
@@ -168,4 +179,206 @@ fn an_env_that_is_no_file_is_refused_at_once() {
     not_a_file(&|path| std::fs::create_dir(path).unwrap());
     not_a_file(&|path| std::fs::write(path, vec![b'#'; (1 << 20) + 1]).unwrap());
     not_a_file(&|path| std::fs::write(path, b"A=\xff\n").unwrap());
+}
+
+/// What an attacker has laid out: a script that leaves a mark, and an address that counts who comes.
+#[cfg(unix)]
+struct Trap {
+    script: PathBuf,
+    mark: PathBuf,
+    address: String,
+    visits: Arc<AtomicUsize>,
+}
+
+#[cfg(unix)]
+impl Trap {
+    fn lay(bench: &Bench) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let (script, mark) = (bench.path("script"), bench.path("mark"));
+        fs::write(&script, format!("#!/bin/sh\n: >'{}'\n", mark.display())).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let visits = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&visits);
+        std::thread::spawn(move || {
+            for visitor in listener.incoming() {
+                count.fetch_add(1, Ordering::SeqCst);
+                drop(visitor);
+            }
+        });
+        Self {
+            script,
+            mark,
+            address,
+            visits,
+        }
+    }
+
+    fn config(&self, lines: &str) -> String {
+        let (script, address) = (self.script.display().to_string(), &self.address);
+        lines.replace("SCRIPT", &script).replace("ADDRESS", address)
+    }
+
+    fn sprung(&self) -> bool {
+        self.mark.exists() || self.visits.load(Ordering::SeqCst) > 0
+    }
+
+    /// Asserts that a git which believes the repository is caught, and sets the trap again.
+    fn catches(&self, git_dir: &Path, args: &[&str]) {
+        let mut git = Command::new("git");
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .arg("--git-dir")
+            .arg(git_dir)
+            .args(args)
+            .stdin(Stdio::null());
+        let output = git.output().unwrap();
+        assert!(self.sprung(), "{args:?} is not caught: {output:?}");
+        let _ = fs::remove_file(&self.mark);
+        self.visits.store(0, Ordering::SeqCst);
+    }
+}
+
+#[cfg(unix)]
+type Plant = fn(&Trap, &Path);
+
+#[cfg(unix)]
+fn append(file: &Path, text: &str) {
+    let old = fs::read_to_string(file).unwrap();
+    fs::write(file, old + text).unwrap();
+}
+
+#[cfg(unix)]
+const EXT: &str =
+    "[protocol \"ext\"]\n\tallow = always\n[url \"ext::SCRIPT \"]\n\tinsteadOf = http\n";
+
+#[cfg(unix)]
+#[test]
+fn a_stopped_runs_repository_cannot_be_made_to_run_programs_or_to_send_elsewhere() {
+    let push = ["push", "http://127.0.0.1:1/o/r.git", "main:refs/heads/main"];
+    let update = ["update-ref", "refs/heads/other", "main"];
+    let plants: [(&str, &[&str], Plant); 8] = [
+        ("insteadOf ext", &push, |trap, dir| {
+            append(&dir.join("config"), &trap.config(EXT));
+        }),
+        ("insteadOf http", &push, |trap, dir| {
+            let lines = "[url \"http://ADDRESS/\"]\n\tinsteadOf = http://\n";
+            append(&dir.join("config"), &trap.config(lines));
+        }),
+        ("proxy", &push, |trap, dir| {
+            append(
+                &dir.join("config"),
+                &trap.config("[http]\n\tproxy = http://ADDRESS\n"),
+            );
+        }),
+        ("include", &push, |trap, dir| {
+            let other = trap.script.with_extension("config");
+            fs::write(&other, trap.config(EXT)).unwrap();
+            let lines = format!("[includeIf \"gitdir:**\"]\n\tpath = {}\n", other.display());
+            append(&dir.join("config"), &lines);
+        }),
+        ("link", &push, |trap, dir| {
+            let (file, other) = (dir.join("config"), trap.script.with_extension("config"));
+            fs::rename(&file, &other).unwrap();
+            append(&other, &trap.config(EXT));
+            std::os::unix::fs::symlink(&other, &file).unwrap();
+        }),
+        ("worktree", &push, |trap, dir| {
+            let lines =
+                "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tworktreeConfig = true\n";
+            append(&dir.join("config"), lines);
+            fs::write(dir.join("config.worktree"), trap.config(EXT)).unwrap();
+        }),
+        ("hook", &update, |trap, dir| {
+            fs::create_dir_all(dir.join("hooks")).unwrap();
+            for name in ["reference-transaction", "pre-push"] {
+                fs::copy(&trap.script, dir.join("hooks").join(name)).unwrap();
+            }
+        }),
+        ("fifo", &[], |_, dir| {
+            fs::remove_file(dir.join("config")).unwrap();
+            let made = Command::new("mkfifo").arg(dir.join("config")).status();
+            assert!(made.unwrap().success());
+        }),
+    ];
+    for (name, control, plant) in plants {
+        let bench = Bench::new();
+        bench.world.configure(|s| s.push_protection = true);
+        let task = bench.task(json!({}));
+        assert_ne!(bench.go("run", &task, &[]).status, 0);
+        bench.world.configure(|s| s.push_protection = false);
+        let runs = fs::read_dir(bench.state().join("runs")).unwrap();
+        let repositories: Vec<_> = runs
+            .map(|run| run.unwrap().path().join("repo.git"))
+            .filter(|git_dir| git_dir.is_dir())
+            .collect();
+        let [git_dir] = repositories.as_slice() else {
+            panic!("{repositories:?}");
+        };
+        let trap = Trap::lay(&bench);
+        plant(&trap, git_dir);
+        if !control.is_empty() {
+            trap.catches(git_dir, control);
+        }
+        let ran = bench.go("run", &task, &[]);
+        assert!(!trap.sprung(), "{name}: {ran:?}");
+        let result = ran.exits(0).json();
+        assert_eq!(
+            bench.world.tip("octo-dev", "demo-site").as_deref(),
+            result["commit_sha"].as_str(),
+            "{name}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_repository_below_local_is_left_as_it_is_and_runs_nothing() {
+    let options = ["--local", "sites", "--no-notify"];
+    let update = ["update-ref", "refs/heads/other", "main"];
+    let read = ["ls-tree", "main"];
+    // The last is a repository whose branch leads to a commit that git would ask a remote for.
+    let plants: [(&str, bool, &[&str], Plant); 4] = [
+        ("hook", true, &update, |trap, dir| {
+            fs::create_dir_all(dir.join("hooks")).unwrap();
+            for name in ["reference-transaction", "update", "post-update"] {
+                fs::copy(&trap.script, dir.join("hooks").join(name)).unwrap();
+            }
+        }),
+        ("hooksPath", true, &update, |trap, dir| {
+            let hooks = trap.script.with_extension("hooks");
+            fs::create_dir(&hooks).unwrap();
+            fs::copy(&trap.script, hooks.join("reference-transaction")).unwrap();
+            let lines = format!("[core]\n\thooksPath = {}\n", hooks.display());
+            append(&dir.join("config"), &lines);
+        }),
+        ("programs", true, &[], |trap, dir| {
+            let lines = "[core]\n\tfsmonitor = SCRIPT\n\tsshCommand = SCRIPT\n\talternateRefsCommand = SCRIPT\n\
+                \tpager = SCRIPT\n[uploadpack]\n\tpackObjectsHook = SCRIPT\n[gpg]\n\tprogram = SCRIPT\n";
+            append(&dir.join("config"), &trap.config(lines));
+        }),
+        ("promisor", false, &read, |trap, dir| {
+            let lines = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tpartialClone = p\n[remote \"p\"]\n\
+                \turl = ext::SCRIPT\n\tpromisor = true\n[protocol \"ext\"]\n\tallow = always\n";
+            append(&dir.join("config"), &trap.config(lines));
+            fs::write(dir.join("refs/heads/main"), "1".repeat(40) + "\n").unwrap();
+        }),
+    ];
+    for (name, ends_well, control, plant) in plants {
+        let bench = Bench::new();
+        bench.go("run", &bench.task(json!({})), &options).exits(0);
+        let git_dir = bench.path("sites/demo-site.git");
+        let trap = Trap::lay(&bench);
+        plant(&trap, &git_dir);
+        if !control.is_empty() {
+            trap.catches(&git_dir, control);
+        }
+        let config = fs::read(git_dir.join("config")).unwrap();
+        let two = bench.task(json!({"round": 2, "nonce": "n-2", "brief": "Another heading."}));
+        let ran = bench.go("run", &two, &options);
+        assert!(!trap.sprung(), "{name}: {ran:?}");
+        assert_eq!(ran.status == 0, ends_well, "{name}: {ran:?}");
+        assert_eq!(fs::read(git_dir.join("config")).unwrap(), config, "{name}");
+    }
 }

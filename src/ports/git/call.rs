@@ -35,11 +35,28 @@ impl Default for Call<'_> {
     }
 }
 
+impl Call<'_> {
+    /// The one protocol git may speak in this call.
+    pub(super) fn protocol(&self) -> &str {
+        match &self.remote {
+            // An empty list would be read as an empty name, too; this says what is meant.
+            None => "none",
+            Some((Remote::Path(_), _)) => "file",
+            Some((Remote::Http { url, .. }, _)) => {
+                url.split_once(':').map_or("none", |(scheme, _)| scheme)
+            }
+        }
+    }
+}
+
 /// An empty `credential.helper` first, so that nobody else's is asked or told.
 pub(super) fn base_config() -> Vec<(&'static str, String)> {
     [
         ("credential.helper", ""),
         ("core.hooksPath", null_device()),
+        ("core.fsmonitor", "false"),
+        // Only the repository that a call names, never one that happens to lie around the current directory.
+        ("safe.bareRepository", "explicit"),
         ("core.askPass", ""),
         ("core.autocrlf", "false"),
         ("gc.auto", "0"),

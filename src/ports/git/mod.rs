@@ -1,10 +1,16 @@
 //! git, by its own command line: `init`, `fast-import`, `fetch`, `log`, `ls-tree`, `cat-file`, `push` in bare repositories.
 //!
 //! Deliberately absent: a work tree, an index, hooks, the user's configuration, and any credential of the user's.
+//!
+//! Whoever can write a repository's files must not thereby run programs or lead a transfer elsewhere. In the repositories of
+//! the state directory, where git transfers and commits, the configuration is therefore ours each time ([`own`]). One below
+//! `--local` may be the user's, is left as it is, and git only reads objects and moves a branch in it: without hooks and
+//! without any protocol, nothing in its configuration is acted on.
 
 mod call;
 mod locks;
 mod objects;
+mod own;
 mod refusal;
 
 use std::collections::BTreeMap;
@@ -103,6 +109,13 @@ pub fn is_repository(dir: &Path) -> bool {
     dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir()
 }
 
+/// Before git works in a repository of the state directory.
+fn restore(dir: &Path) -> Result<()> {
+    own::restore(dir)
+        .with_context(|| format!("writing git's configuration in {}", dir.display()))
+        .or_code(Code::GitFailed)
+}
+
 impl Git {
     #[must_use]
     pub fn new(children: Children, progress: Arc<dyn Progress>, patience: Duration) -> Self {
@@ -151,7 +164,7 @@ impl Git {
         Ok(())
     }
 
-    /// Whether the commit is in the repository, and the repository can be read.
+    /// Whether the commit is in a repository of the state directory, and the repository can be read.
     #[must_use]
     pub fn has(&self, dir: &Path, commit: &Sha) -> bool {
         let object = format!("{commit}^{{commit}}");
@@ -160,7 +173,9 @@ impl Git {
             args: args(["cat-file", "-e", object.as_str()]),
             ..Call::default()
         };
-        is_repository(dir) && self.call(call).is_ok_and(|output| output.status.success())
+        is_repository(dir)
+            && restore(dir).is_ok()
+            && self.call(call).is_ok_and(|output| output.status.success())
     }
 
     /// Makes a commit on top of `parent` in one process, without index or work tree. The same draft makes the same sha.
@@ -168,6 +183,7 @@ impl Git {
     /// # Errors
     /// `git_missing`, `git_failed`.
     pub fn commit(&self, dir: &Path, draft: &Draft<'_>) -> Result<Sha> {
+        restore(dir)?;
         let call = Call {
             dir: Some(dir),
             args: args([
@@ -196,6 +212,7 @@ impl Git {
     /// # Errors
     /// `git_missing`, `git_failed`, `network`, `bad_token`, `forbidden`.
     pub fn fetch(&self, dir: &Path, remote: &Remote, limit: Duration) -> Result<Option<Sha>> {
+        restore(dir)?;
         let refspec = format!("+{BRANCH}:{FETCHED}");
         let words = [
             "fetch",
@@ -324,6 +341,7 @@ impl Git {
         parent: Option<&Sha>,
         limit: Duration,
     ) -> Result<Pushed> {
+        restore(dir)?;
         match remote {
             Remote::Path(to) => self.hand_over(dir, to, commit, parent),
             Remote::Http { .. } => self.send(dir, remote, commit, limit),
@@ -436,12 +454,17 @@ impl Git {
             Error::new(Code::GitMissing, "git is not on PATH")
                 .hint("install git (https://git-scm.com), e.g. apt-get install git")
         })?;
+        let protocol = call.protocol().to_owned();
         let mut config = base_config();
         config.extend(call.config);
         let mut env = vec![
             ("GIT_TERMINAL_PROMPT", "0".to_owned()),
             ("GIT_CONFIG_NOSYSTEM", "1".to_owned()),
             ("GIT_CONFIG_GLOBAL", null_device().to_owned()),
+            // What misses an object does not ask the remote that a configuration names.
+            ("GIT_NO_LAZY_FETCH", "1".to_owned()),
+            // Unlike `protocol.allow`, no configuration overrides it.
+            ("GIT_ALLOW_PROTOCOL", protocol),
             ("LC_ALL", "C".to_owned()),
         ];
         // A transfer that takes too long is the network's fault, anything else is not.
