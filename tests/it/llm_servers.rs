@@ -448,3 +448,65 @@ fn a_server_that_does_not_count_leaves_usage_open_but_not_the_budget() {
         "{result:#}"
     );
 }
+
+#[test]
+fn a_part_of_a_stream_that_is_no_json_is_asked_for_again() {
+    let bench = Bench::new();
+    let piece = |text: &str| json!({"choices": [{"delta": {"content": text}}]}).to_string();
+    let (head, tail) = PAGE.split_at(40);
+    let broken = format!("{}oops", piece("lost"));
+    bench.world.configure(|s| {
+        s.llm = vec![
+            LlmAnswer::sse(&[&piece(head), &broken, &piece(tail), "[DONE]"]),
+            page(),
+        ];
+    });
+    let result = go(&bench, "run", &simple(&bench), &[]).exits(0).json();
+    assert_eq!((kind(&result), calls(&bench)), ("llm", 2), "{result:#}");
+    assert_eq!(pushed(&bench)["index.html"], PAGE);
+    for request in bench.world.requests(Service::Llm) {
+        assert_eq!(request.header("accept-encoding"), Some("identity"));
+    }
+}
+
+#[test]
+fn bodies_of_every_form_hold_the_page() {
+    let body = |message: Value| json!({"error": {"code": 0}, "choices": [{"message": message}]});
+    let chunk = |text: &str, finish: Value| json!({"choices": [{"delta": {"content": text}, "finish_reason": finish}]});
+    let (head, tail) = PAGE.split_at(40);
+    let arguments = json!({"files": {"index.html": PAGE}}).to_string();
+    let lines = format!(
+        "{}\n{}\n",
+        chunk(head, Value::Null),
+        chunk(tail, json!("stop"))
+    );
+    let events = format!(
+        "\u{feff}data: {}\r: ping\rdata: {}\r\r",
+        chunk(head, Value::Null),
+        chunk(tail, json!("stop"))
+    );
+    let late = json!({"error": {"code": 502, "message": "upstream"}});
+    let late = format!("data: {}\n\ndata: {late}\n\n", chunk(PAGE, Value::Null));
+    for (content_type, text) in [
+        ("text/event-stream", body(json!({"content": PAGE})).to_string()),
+        ("application/json", body(json!({"content": [head, tail]})).to_string()),
+        ("application/json", body(json!({"content": {"text": PAGE}})).to_string()),
+        ("application/json", json!({"choices": [{"text": PAGE}]}).to_string()),
+        ("application/json", body(json!({"content": "", "reasoning_content": PAGE})).to_string()),
+        (
+            "application/json",
+            body(json!({"content": null, "tool_calls": [{"function": {"name": "write", "arguments": arguments}}]})).to_string(),
+        ),
+        ("application/x-ndjson", lines),
+        ("application/json", events),
+        ("text/event-stream", late),
+    ] {
+        let bench = Bench::new();
+        bench
+            .world
+            .configure(|s| s.llm = vec![LlmAnswer::raw(200, content_type, text.as_bytes())]);
+        let result = go(&bench, "run", &simple(&bench), &[]).exits(0).json();
+        assert_eq!((kind(&result), calls(&bench)), ("llm", 1), "{text}: {result:#}");
+        assert_eq!(pushed(&bench)["index.html"].trim(), PAGE.trim(), "{text}");
+    }
+}

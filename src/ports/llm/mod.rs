@@ -331,6 +331,7 @@ impl Client {
         let mut headers = vec![
             ("Content-Type", "application/json"),
             ("Accept", "text/event-stream, application/json"),
+            ("Accept-Encoding", "identity"),
         ];
         headers.extend(
             authorization
