@@ -291,7 +291,10 @@ pub struct Walk {
     /// Go on trying to notify for so long
     #[arg(long, value_name = "SECS", default_value_t = 600, value_parser = seconds(), help_heading = "How long")]
     pub notify_for: u64,
-    /// Tell nobody
+    /// With --local: notify an evaluator on another machine too, which cannot open the page
+    #[arg(long, conflicts_with = "no_notify", help_heading = "How long")]
+    pub notify: bool,
+    /// Do not send the notification
     #[arg(long, help_heading = "How long")]
     pub no_notify: bool,
     /// Check the task, then go on in a process of its own; `status` follows it

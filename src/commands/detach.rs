@@ -15,12 +15,13 @@ use crate::journal::files;
 use crate::ports::detach;
 use crate::report::Out;
 use crate::request::task::{MAX_BYTES, Task};
-use crate::run::document::{Failure, RunDocument};
+use crate::run::document::{Failure, RunDocument, Version};
 use crate::run::{self, Goal};
 use crate::values::RunId;
 
 #[derive(Serialize)]
 struct Accepted {
+    v: Version,
     status: &'static str,
     run: RunId,
 }
@@ -125,6 +126,7 @@ pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Erro
     let (document, error) = match begun() {
         Ok((setup, task)) => run::run(&setup, &task, Goal::Notify, &|| {
             out.document(&Accepted {
+                v: Version,
                 status: "accepted",
                 run: task.id(),
             });

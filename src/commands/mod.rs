@@ -24,6 +24,7 @@ use crate::report::{self, Out};
 use crate::request::task::{MAX_BYTES, Task};
 use crate::run::document::{
     CheckDocument, CommitDocument, ErrorDocument, Failure, GenerateDocument, RunDocument, Status,
+    Version,
 };
 use crate::run::{self, Goal, Setup};
 use crate::stages::notify::{Payload, Receipt};
@@ -317,7 +318,7 @@ fn bare(subcommand: &str, error: Option<Failure>) -> Map<String, Value> {
             error,
             ..CommitDocument::default()
         }),
-        _ => map(&ErrorDocument { error }),
+        _ => map(&ErrorDocument { v: Version, error }),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::journal::{outbox, prune as journal, summary};
 use crate::report::{self, Out};
 use crate::request::task::Task;
 use crate::run::dashboard;
-use crate::run::document::{ErrorDocument, Failure, RunDocument};
+use crate::run::document::{ErrorDocument, Failure, RunDocument, Version};
 use crate::run::status::{self, Seen, Standing};
 use crate::run::{self};
 use crate::values::RunId;
@@ -115,6 +115,7 @@ pub fn retry(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Er
 
 #[derive(Default, Serialize)]
 struct PruneDocument {
+    v: Version,
     /// The runs that were dropped.
     pruned: Vec<RunId>,
     /// How many are still there.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -12,7 +12,7 @@ use super::World;
 use super::forge::{Author, Forge, Live, Page, Repository};
 use super::git::{BRANCH, OWN_LOCK, Remote, is_repository};
 use crate::error::{Code, Error, OrCode, Result};
-use crate::text::{FILE_PATH, percent_encoded};
+use crate::text::{FILE_PATH, percent_decoded, percent_encoded};
 use crate::values::RelPath;
 
 pub struct Local {
@@ -24,10 +24,10 @@ impl Local {
     /// # Errors
     /// `config`: the directory cannot be made absolute.
     pub fn new(dir: &Path) -> Result<Self> {
+        let absolute = std::path::absolute(dir).and_then(|dir| without_dots(&dir));
+        let failed = || format!("--local {}", dir.display());
         Ok(Self {
-            dir: std::path::absolute(dir)
-                .with_context(|| format!("--local {}", dir.display()))
-                .or_code(Code::Config)?,
+            dir: absolute.with_context(failed).or_code(Code::Config)?,
         })
     }
 
@@ -103,7 +103,8 @@ impl Forge for Local {
     }
 
     fn enable(&self, _: &World, name: &str, _on: bool) -> Result<String> {
-        Ok(file_url(&self.site(name), true))
+        // A folder's address shows a list of files in a browser, not the page.
+        Ok(file_url(&self.site(name).join(INDEX), false))
     }
 
     /// Brings the folder to what `main` holds now, which is the commit or a later one. Two processes take turns.
@@ -195,6 +196,37 @@ fn remove_others(dir: &Path, keep: &BTreeSet<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The page's file in its folder, which an address names.
+const INDEX: &str = "index.html";
+
+/// The folder of a page that this forge has published, from the page's address. Earlier versions named the folder itself.
+#[must_use]
+pub fn folder(pages_url: &str) -> Option<PathBuf> {
+    let path = pages_url.strip_prefix("file://")?;
+    let folder = path.strip_suffix(INDEX).unwrap_or(path);
+    Some(PathBuf::from(percent_decoded(folder)))
+}
+
+/// The same place without `..`, which is no part of a URL. A `..` behind a symbolic link leads to where the link's target lies, so
+/// what is there already is asked of the system.
+fn without_dots(path: &Path) -> std::io::Result<PathBuf> {
+    if !path.components().any(|c| c == Component::ParentDir) {
+        return Ok(path.to_owned());
+    }
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            if clean.exists() {
+                clean = clean.canonicalize()?;
+            }
+            clean.pop();
+        } else {
+            clean.push(component);
+        }
+    }
+    Ok(clean)
+}
+
 /// A `file://` URL (RFC 8089); a folder's ends in a slash.
 fn file_url(path: &Path, folder: bool) -> String {
     let text = path.to_string_lossy();
@@ -228,6 +260,30 @@ mod tests {
             file_url(Path::new("/srv/x.git"), false),
             "file:///srv/x.git"
         );
+    }
+
+    #[test]
+    fn dots_are_resolved_as_the_system_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        std::os::unix::fs::symlink(root.join("a/b"), root.join("link")).unwrap();
+        for (given, meant) in [
+            ("a/../x", "x"),
+            ("link/../x", "a/x"),
+            ("not/there/../x", "not/x"),
+            ("a/b", "a/b"),
+        ] {
+            assert_eq!(without_dots(&root.join(given)).unwrap(), root.join(meant));
+        }
+    }
+
+    #[test]
+    fn the_folder_of_a_page_also_of_an_earlier_version() {
+        for url in ["file:///s/a%20b/", "file:///s/a%20b/index.html"] {
+            assert_eq!(folder(url), Some(PathBuf::from("/s/a b/")));
+        }
+        assert_eq!(folder("https://o.github.io/r/"), None);
     }
 
     #[test]

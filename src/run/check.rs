@@ -13,6 +13,7 @@ use super::{Goal, Setup, Walk, part_of_the_way, preview, step, told};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
 use crate::journal::{briefs, files};
+use crate::ports::local;
 use crate::progress::Stage;
 use crate::request::task::Task;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
@@ -376,10 +377,7 @@ impl Walk<'_> {
         };
         let mut live = true;
         // A folder is no server: its files are answered as Pages would.
-        let folder = deployment
-            .pages_url
-            .strip_prefix("file://")
-            .map(crate::text::percent_decoded);
+        let folder = local::folder(&deployment.pages_url);
         let mut contents = FileSet::new();
         let mut url = deployment.pages_url.clone();
         if let Some(folder) = &folder {
@@ -388,8 +386,8 @@ impl Walk<'_> {
                 .setup
                 .forge
                 .address(&self.setup.world, &self.repo, false);
-            read_folder(Path::new(folder), "", &mut contents)
-                .with_context(|| format!("reading {folder}"))
+            read_folder(folder, "", &mut contents)
+                .with_context(|| format!("reading {}", folder.display()))
                 .or_code(Code::State)?;
         }
         let mut all: BTreeMap<RelPath, &[u8]> = contents

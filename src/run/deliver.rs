@@ -6,6 +6,7 @@ use super::{Walk, outcome, step};
 use crate::error::{Code, Error, Result};
 use crate::journal::outbox;
 use crate::journal::record::Step;
+use crate::ports::http::is_loopback;
 use crate::progress::Stage;
 use crate::stages::deploy::{self, Deployment, Push};
 use crate::stages::notify::{self, Receipt};
@@ -94,6 +95,14 @@ impl Walk<'_> {
                 .as_ref()
                 .is_some_and(|k| k.value.delivered_at.is_some())
         {
+            return Ok(());
+        }
+        let is_local = deployment.pages_url.starts_with("file:");
+        if !again && is_local && !setup.notify_elsewhere && !is_loopback(&url.host) {
+            setup.world.progress.warn(&format!(
+                "the notification was not sent: {} cannot open a page on this machine; --notify sends it all the same",
+                url.host
+            ));
             return Ok(());
         }
         self.enter(Stage::Notify);

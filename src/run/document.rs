@@ -1,12 +1,26 @@
 //! The JSON documents on stdout: what scripts build on.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::{Code, Error};
 use crate::progress::Stage;
 use crate::stages::check::{Page, Verdict};
 use crate::stages::generate::{FileInfo, Generator};
 use crate::stages::notify::Receipt;
+
+/// `"v"` in every document: the number of its format. It goes up where a key changes its meaning or goes away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Version;
+
+impl Version {
+    pub const NUMBER: u8 = 1;
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(Self::NUMBER)
+    }
+}
 
 /// The result of `run`, `deploy` and `notify`. The first seven keys are the notification's.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -18,6 +32,7 @@ pub struct RunDocument {
     pub repo_url: Option<String>,
     pub commit_sha: Option<String>,
     pub pages_url: Option<String>,
+    pub v: Version,
     pub status: Status,
     pub run: Option<String>,
     pub pages: Option<Pages>,
@@ -86,6 +101,7 @@ impl Failure {
 /// The result of `generate`.
 #[derive(Debug, Default, Serialize)]
 pub struct GenerateDocument {
+    pub v: Version,
     pub run: Option<String>,
     pub dir: Option<String>,
     pub files: Vec<FileInfo>,
@@ -97,6 +113,7 @@ pub struct GenerateDocument {
 /// The result of `commit`.
 #[derive(Debug, Default, Serialize)]
 pub struct CommitDocument {
+    pub v: Version,
     pub run: Option<String>,
     pub commit_sha: Option<String>,
     pub git_dir: Option<String>,
@@ -106,6 +123,7 @@ pub struct CommitDocument {
 /// The result of `check`.
 #[derive(Debug, Default, Serialize)]
 pub struct CheckDocument {
+    pub v: Version,
     pub run: Option<String>,
     pub checks: Vec<Verdict>,
     pub page: Option<Page>,
@@ -115,6 +133,7 @@ pub struct CheckDocument {
 /// Where the shape of a command's result is not known, as for a command that does not exist.
 #[derive(Debug, Serialize)]
 pub struct ErrorDocument {
+    pub v: Version,
     pub error: Option<Failure>,
 }
 
@@ -122,6 +141,7 @@ impl ErrorDocument {
     #[must_use]
     pub fn of(error: &Error) -> Self {
         Self {
+            v: Version,
             error: Some(Failure::of(error, None)),
         }
     }

@@ -46,6 +46,10 @@ pub use outcome::identity;
 pub use retry::{Errands, retry};
 
 /// All that a walk is told from outside.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct Setup {
     pub state: PathBuf,
     pub admission: Admission,
@@ -64,6 +68,8 @@ pub struct Setup {
     pub pages_timeout: Duration,
     /// How long to go on notifying; `None` under `--no-notify`.
     pub notify_for: Option<Duration>,
+    /// `--notify`: an evaluator on another machine is notified of a page on this one too.
+    pub notify_elsewhere: bool,
     pub world: World,
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::document::Version;
 use crate::error::{Code, Error, Result};
 use crate::journal::lock::Lock;
 use crate::journal::summary::Summary;
@@ -229,7 +230,7 @@ fn failure(error: &Error) -> Value {
 fn made(id: &RunId, run: Option<&Run<IgnoredAny>>, status: &str, error: Option<&Error>) -> Value {
     json!({
         "email": run.map(|r| &r.email), "task": run.map(|r| &r.task), "round": run.map(|r| r.round), "nonce": run.map(|r| &r.nonce),
-        "repo_url": null, "commit_sha": null, "pages_url": null,
+        "repo_url": null, "commit_sha": null, "pages_url": null, "v": Version,
         "status": status, "run": id, "pages": null, "resumed_from": null, "generator": null, "checks": [], "notification": null,
         "timings_ms": {"generate": null, "check": null, "commit": null, "deploy": null, "notify": null},
         "error": error.map(failure),

@@ -323,7 +323,7 @@ fn detached_runs_go_on_by_themselves() {
     let accepted = accepted.json();
     assert_eq!(
         (&accepted["status"], accepted.as_object().unwrap().len()),
-        (&json!("accepted"), 2)
+        (&json!("accepted"), 3)
     );
     let file = bench.path("task.json").display().to_string();
     let seen = status(&bench, &[&file]).exits(75).json();
@@ -412,7 +412,7 @@ fn prune_drops_what_is_over_and_nothing_else() {
         .go("generate", &bench.task(json!({"task": "previewed"})), &[])
         .exits(0);
     let old = bench.run(["prune", "--older-than", "30d"]).exits(0).json();
-    assert_eq!(old, json!({"pruned": [], "kept": 3, "error": null}));
+    assert_eq!(old, json!({"v": 1, "pruned": [], "kept": 3, "error": null}));
 
     let lock = bench
         .state()
@@ -429,7 +429,7 @@ fn prune_drops_what_is_over_and_nothing_else() {
     let pruned = bench.run(["prune", "--older-than", "0s"]).exits(0).json();
     assert_eq!(
         pruned,
-        json!({"pruned": [done["run"]], "kept": 2, "error": null})
+        json!({"v": 1, "pruned": [done["run"]], "kept": 2, "error": null})
     );
     assert_eq!(fs::read_dir(bench.state().join("runs")).unwrap().count(), 2);
 

@@ -280,3 +280,39 @@ fn sent_again_when_asked() {
         (Some("student@example.com"), Some("failed"))
     );
 }
+
+#[test]
+fn a_page_on_this_machine_is_told_to_evaluators_on_it_only() {
+    let bench = Bench::new();
+    let sites = bench.path("sites");
+    let local = ["--local", sites.to_str().unwrap()];
+    // A name of documentation (RFC 2606): nobody answers there.
+    for (n, host) in ["evaluator.invalid", "192.0.2.1", "[2001:db8::1]"]
+        .into_iter()
+        .enumerate()
+    {
+        let url = format!("https://{host}/notify");
+        let task = bench.task(json!({"nonce": format!("n{n}"), "evaluation_url": url}));
+        let ended = bench.go("run", &task, &local).exits(0);
+        let result = ended.json();
+        assert_eq!(
+            (&result["status"], &result["notification"]),
+            (&json!("deployed"), &serde_json::Value::Null)
+        );
+        assert!(
+            ended.stderr.contains("the notification was not sent"),
+            "{}",
+            ended.stderr
+        );
+        let insisted = bench.go(
+            "run",
+            &task,
+            &["--local", local[1], "--notify", "--notify-for", "0"],
+        );
+        let result = insisted.exits(75).json();
+        assert_eq!(result["error"]["code"], "notify_pending");
+    }
+    let here = bench.task(json!({"nonce": "here"}));
+    let result = bench.go("run", &here, &local).exits(0).json();
+    assert_eq!(result["status"], "notified");
+}

@@ -183,7 +183,7 @@ fn the_local_forge_is_the_same_walk() {
         )
     };
     assert_eq!(result["repo_url"], url("demo-site.git"));
-    assert_eq!(result["pages_url"], url("demo-site/"));
+    assert_eq!(result["pages_url"], url("demo-site/index.html"));
     assert_eq!(
         std::fs::read(sites.join("demo-site/data.csv")).unwrap(),
         CSV
