@@ -382,3 +382,80 @@ fn a_repository_below_local_is_left_as_it_is_and_runs_nothing() {
         assert_eq!(fs::read(git_dir.join("config")).unwrap(), config, "{name}");
     }
 }
+
+#[cfg(unix)]
+type Put = fn(&Bench, &Path);
+
+#[cfg(unix)]
+#[test]
+fn a_preview_follows_no_link_opens_no_fifo_and_overwrites_nothing_unknown() {
+    use std::os::unix::fs::symlink;
+    let mine = |bench: &Bench| fs::write(bench.path("mine"), "mine").unwrap();
+    let plants: [(&str, Put); 7] = [
+        ("out", |bench, out| {
+            fs::create_dir(bench.path("elsewhere")).unwrap();
+            symlink(bench.path("elsewhere"), out).unwrap();
+        }),
+        ("out", |bench, out| {
+            symlink(bench.path("elsewhere"), out).unwrap();
+        }),
+        ("out/assets", |bench, out| {
+            fs::create_dir(out).unwrap();
+            fs::create_dir(bench.path("elsewhere")).unwrap();
+            symlink(bench.path("elsewhere"), out.join("assets")).unwrap();
+        }),
+        ("out/index.html", |bench, out| {
+            fs::create_dir(out).unwrap();
+            symlink(bench.path("mine"), out.join("index.html")).unwrap();
+        }),
+        ("out/index.html", |bench, out| {
+            fs::create_dir(out).unwrap();
+            symlink(bench.path("missing"), out.join("index.html")).unwrap();
+        }),
+        ("out/index.html", |_, out| {
+            fs::create_dir(out).unwrap();
+            let made = Command::new("mkfifo").arg(out.join("index.html")).status();
+            assert!(made.unwrap().success());
+        }),
+        ("out/README.md", |_, out| {
+            fs::create_dir(out).unwrap();
+            fs::write(out.join("README.md"), "mine").unwrap();
+        }),
+    ];
+    for (named, plant) in plants {
+        let bench = Bench::new();
+        mine(&bench);
+        let out = bench.path("out");
+        plant(&bench, &out);
+        let task = bench.task(json!({"attachments": [{"name": "a.txt", "url": "data:,a"}]}));
+        // A slash at the end leads through a link in other programs.
+        for option in ["out", "out/"] {
+            let ran = bench.go("generate", &task, &["-o", option]);
+            let document = ran.fails(2, "usage");
+            let message = document["error"]["message"].as_str().unwrap();
+            let place = bench.path(named).display().to_string();
+            assert!(message.contains(&format!("{place} is ")), "{message}");
+        }
+        assert_eq!(fs::read_to_string(bench.path("mine")).unwrap(), "mine");
+        assert!(!bench.path("missing").exists());
+        let elsewhere = fs::read_dir(bench.path("elsewhere"));
+        assert_eq!(elsewhere.into_iter().flatten().count(), 0);
+    }
+    // What a preview wrote, the next one replaces; what was edited since is the user's.
+    let bench = Bench::new();
+    let go = |brief: &str| {
+        bench.go(
+            "generate",
+            &bench.task(json!({"brief": brief, "nonce": format!("n-{}", brief.len())})),
+            &["-o", "out"],
+        )
+    };
+    go("Show one heading.").exits(0);
+    let page = bench.path("out/index.html");
+    let first = fs::read(&page).unwrap();
+    go("Show another heading.").exits(0);
+    assert_ne!(fs::read(&page).unwrap(), first);
+    fs::write(&page, "edited").unwrap();
+    go("Show a third title.").fails(2, "usage");
+    assert_eq!(fs::read_to_string(&page).unwrap(), "edited");
+}
