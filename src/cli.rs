@@ -91,6 +91,9 @@ pub enum Command {
     /// What became of one run, or of all
     #[command(after_help = format!("Example:\n  llmdeploy status task.json\n  llmdeploy status --email me@example.com --task demo --nonce n1\n  llmdeploy status\n\n{STATUS_EXIT}"))]
     Status(Status),
+    /// Writes a task from flags, files turned into data URIs
+    #[command(after_help = format!("Example:\n  llmdeploy new --brief 'Show data.csv as a table' --attach data.csv\n  llmdeploy new --brief 'Add a total' --round 2 --from task.json -o task-2.json\n\n{EXIT_STATUS}"))]
+    New(New),
     /// Drops finished runs from the state directory, never pending ones
     #[command(after_help = format!("Example:\n  llmdeploy prune --older-than 30d\n\n{EXIT_STATUS}"))]
     Prune(Prune),
@@ -118,6 +121,7 @@ impl Command {
             Self::Deploy(_) => "deploy",
             Self::Notify(_) => "notify",
             Self::Status(_) => "status",
+            Self::New(_) => "new",
             Self::Prune(_) => "prune",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -213,6 +217,40 @@ pub struct Status {
     /// Give the dashboard a form that sends new tasks to the service at this address (`URL/api-endpoint`)
     #[arg(long, value_name = "URL", requires = "html")]
     pub endpoint: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct New {
+    /// What the app is to do
+    #[arg(long, value_name = "TEXT")]
+    pub brief: String,
+    /// A file, or a folder with all that is in it (repeatable)
+    #[arg(long, value_name = "FILE|DIR")]
+    pub attach: Vec<PathBuf>,
+    /// A check as it stands in a task: `js: EXPRESSION`, or a sentence (repeatable)
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    pub check: Vec<String>,
+    /// Who sends the task [default: git's user.email]
+    #[arg(long, value_name = "E")]
+    pub email: Option<String>,
+    /// The task's id [default: the first words of the brief]
+    #[arg(long, value_name = "T")]
+    pub task: Option<String>,
+    /// [default: a random one]
+    #[arg(long, value_name = "N")]
+    pub nonce: Option<String>,
+    /// [default: 1, or with --from the one after that task's]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..))]
+    pub round: Option<u64>,
+    /// Take e-mail, id, secret and evaluation URL from this task
+    #[arg(long, value_name = "TASK")]
+    pub from: Option<PathBuf>,
+    /// Where the result is to be sent
+    #[arg(long, value_name = "URL")]
+    pub evaluation_url: Option<String>,
+    /// File to write, never one that is there; - for standard output, the secret included [default: ./<task>.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

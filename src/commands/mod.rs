@@ -2,6 +2,7 @@
 
 mod detach;
 mod manual;
+mod new;
 mod runs;
 
 use std::fs::File;
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children
     }
     let error = match &cli.command {
         Command::Status(args) => return runs::status(out, global, args),
+        Command::New(args) => new::new(out, global, args, &said.1),
         Command::Prune(args) => runs::prune(out, global, args),
         Command::Completions(args) => manual::completions(out, args),
         Command::Man(args) => manual::man(out, args),
@@ -318,6 +320,7 @@ fn bare(subcommand: &str, error: Option<Failure>) -> Map<String, Value> {
             error,
             ..CommitDocument::default()
         }),
+        "new" => map(&new::NewDocument::failed(error)),
         _ => map(&ErrorDocument { v: Version, error }),
     }
 }

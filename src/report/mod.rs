@@ -194,6 +194,11 @@ pub fn usage(text: &str) {
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Says what to type next.
+pub fn next(command: &str) {
+    say(&format!("next: {}", plain(command)));
+}
+
 /// Whether a stream is coloured.
 fn coloured(color: Color, terminal: bool) -> bool {
     match color {

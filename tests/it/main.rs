@@ -17,6 +17,7 @@ mod llm_servers;
 mod llm_tasks;
 mod manual;
 mod model;
+mod new;
 mod notify;
 mod output;
 mod readme;
