@@ -107,6 +107,11 @@ pub enum Command {
         after_help = "Example:\n  llmdeploy man > llmdeploy.1\n  llmdeploy man run > llmdeploy-run.1"
     )]
     Man(Man),
+    /// Prints the JSON Schema (2020-12) of a task, or of what llmdeploy prints
+    #[command(
+        after_help = "Example:\n  llmdeploy schema task > task.schema.json\n  llmdeploy schema result > result.schema.json"
+    )]
+    Schema(Schema),
 }
 
 impl Command {
@@ -125,6 +130,7 @@ impl Command {
             Self::Prune(_) => "prune",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
+            Self::Schema(_) => "schema",
         }
     }
 }
@@ -272,6 +278,21 @@ pub struct Man {
     /// The command; left out: llmdeploy as a whole
     #[arg(value_name = "COMMAND")]
     pub command: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Schema {
+    /// Which of the two
+    #[arg(value_name = "WHAT")]
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A task
+    Task,
+    /// The result of a run; the documents of the other commands stand in its $defs
+    Result,
 }
 
 /// The options of the walk.

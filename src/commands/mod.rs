@@ -4,6 +4,7 @@ mod detach;
 mod manual;
 mod new;
 mod runs;
+mod schema;
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
@@ -53,6 +54,7 @@ pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children
         Command::Prune(args) => runs::prune(out, global, args),
         Command::Completions(args) => manual::completions(out, args),
         Command::Man(args) => manual::man(out, args),
+        Command::Schema(args) => schema::schema(out, args),
         Command::Notify(args) if args.retry => runs::retry(out, global, args, said),
         Command::Run(args) if args.detach && !detach::is_child() => {
             detach::parent(out, global, args)

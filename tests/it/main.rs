@@ -23,6 +23,7 @@ mod output;
 mod readme;
 mod repairs;
 mod run;
+mod schema;
 mod secrets;
 mod side_by_side;
 mod state_layout;
