@@ -44,3 +44,7 @@ pub mod secret;
 
 /// Paths, object ids, run ids: types that cannot hold a wrong value.
 pub mod values;
+
+/// How time grows with size, for unit tests.
+#[cfg(test)]
+mod growth;

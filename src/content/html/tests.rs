@@ -195,7 +195,6 @@ fn links_of_this_site() {
     assert_eq!(resolve("index.html", "../x"), None);
 }
 
-/// As a ratio: four times the page may take at most eight times as long, as what is quadratic takes sixteen.
 #[test]
 fn time_grows_with_the_page() {
     for part in [
@@ -215,23 +214,15 @@ fn time_grows_with_the_page() {
         "<a href=x class=y>",
         "<svg>",
     ] {
-        let took = |times: usize| {
-            let text = part.repeat(times);
-            (0..3)
-                .map(|_| {
-                    let begun = std::time::Instant::now();
-                    let page = Page::read(&text);
-                    let _ = (page.text(), page.live(), page.local_links().count());
-                    let _ = page.select("div > b p, a[href] td");
-                    begun.elapsed()
-                })
-                .min()
-                .unwrap()
-        };
-        let (one, four) = (took(2_000), took(8_000));
-        assert!(
-            four < one * 8 + std::time::Duration::from_millis(20),
-            "{part}: {one:?} and {four:?}"
+        crate::growth::is_linear(
+            part,
+            1_000,
+            |times| part.repeat(times),
+            |text| {
+                let page = Page::read(text);
+                let _ = (page.text(), page.live(), page.local_links().count());
+                let _ = page.select("div > b p, a[href] td");
+            },
         );
     }
 }
