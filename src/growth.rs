@@ -23,14 +23,17 @@ pub fn is_linear<T>(what: &str, n: usize, prepare: impl Fn(usize) -> T, work: im
     let (small, large) = (prepare(n), prepare(4 * n));
     let begun = spent();
     let mut times = 0;
-    while spent() - begun < STEP * 6 {
+    let one = loop {
         work(&small);
         times += 1;
-    }
-    let one = spent() - begun;
+        let took = spent().saturating_sub(begun);
+        if took >= STEP * 6 {
+            break took;
+        }
+    };
     let begun = spent();
     (0..times).for_each(|_| work(&large));
-    let four = spent() - begun;
+    let four = spent().saturating_sub(begun);
     assert!(
         four < one * 9,
         "{what}: {one:?} for {n}, {four:?} for four times as much ({times} times each)"

@@ -9,7 +9,9 @@ const FLOORS: [&[&str]; 6] = [
     &["stages"],
     &["request", "content"],
     &["ports", "journal"],
-    &["progress", "clock", "error", "secret", "text", "values"],
+    &[
+        "progress", "clock", "error", "secret", "text", "values", "growth",
+    ],
 ];
 
 fn sources(dir: &Path, all: &mut Vec<PathBuf>) {
