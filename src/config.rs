@@ -96,7 +96,7 @@ pub fn retry(
     let state = env.state_dir(global.state_dir.as_ref())?;
     Ok(Errands {
         state,
-        admission: env.admission(),
+        admission: env.admission()?,
         world: world(env, window, said)?,
         window,
     })
@@ -146,7 +146,7 @@ fn resolve(
     }
     let token = env.token(&["GH_TOKEN", "GITHUB_TOKEN"]);
     let key = env.token(&["OPENAI_API_KEY"]);
-    let admission = env.admission();
+    let admission = env.admission()?;
     let own = [
         ("the GitHub token", &token),
         ("the key of the language model", &key),
@@ -180,6 +180,7 @@ fn resolve(
             site: walk.and_then(|w| w.site.clone()),
             model,
             no_model,
+            private_hosts: env.hosts("LLMDEPLOY_FETCH_HOSTS")?,
             no_fallback: walk.is_some_and(|w| w.model.no_fallback),
         },
         checks: checks(env, walk),
@@ -237,7 +238,7 @@ fn model(
         endpoints,
         repairs: args.repairs,
         fetch: !args.no_fetch,
-        fetch_hosts: env.list("LLMDEPLOY_FETCH_HOSTS"),
+        fetch_hosts: env.hosts("LLMDEPLOY_FETCH_HOSTS")?,
         max_tokens_total: args.max_tokens_total,
         record: args.record.clone(),
         replay: args.replay.clone(),

@@ -68,7 +68,7 @@ fn hand_over(out: &Out, global: &Global, args: &Walk) -> Result<Option<Error>> {
     let env = Environment::read(global.env_file.as_deref())?;
     let bytes = read(args.task.task.as_deref())?;
     let task = Task::parse(&bytes)?;
-    task.admit(&env.admission())?;
+    task.admit(&env.admission()?)?;
     let dir = env
         .state_dir(global.state_dir.as_ref())?
         .join("runs")
@@ -117,7 +117,7 @@ pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Erro
         let env = Environment::read(global.env_file.as_deref())?.with(handed)?;
         let task = Task::parse(&bytes)?;
         drop(bytes);
-        task.admit(&env.admission())?;
+        task.admit(&env.admission()?)?;
         Ok((
             config::walk(&env, global, args, Goal::Notify, &task, said)?,
             task,

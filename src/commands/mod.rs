@@ -222,7 +222,7 @@ fn begin(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> Res
 fn admitted(out: &Out, global: &Global, arg: &TaskArg) -> Result<(Environment, Task)> {
     let env = Environment::read(global.env_file.as_deref())?;
     let task = Task::parse(&read(arg.task.as_deref())?)?;
-    task.admit(&env.admission())?;
+    task.admit(&env.admission()?)?;
     out.known(map(&run::identity(&task)));
     Ok((env, task))
 }

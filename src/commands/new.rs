@@ -142,7 +142,7 @@ fn fields(
         put("evaluation_url", json!(url));
     }
     let ours = Environment::read(global.env_file.as_deref())?
-        .admission()
+        .admission()?
         .secret;
     if let Some(secret) = from.and_then(|t| t.secret.clone()).or(ours) {
         put("secret", json!(secret.reveal()));

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::error::{Code, Error, OrCode, Result};
+use crate::ports::http::Hosts;
 use crate::request::task::Admission;
 use crate::secret::Secret;
 
@@ -284,15 +285,32 @@ impl Environment {
         })
     }
 
+    /// Hosts that are allowed. A list that is there and empty is not taken for none: it would allow what it was meant to forbid.
+    pub(super) fn hosts(&self, name: &str) -> Result<Option<Hosts>> {
+        let value = std::env::var_os(name)
+            .map(|value| value.to_string_lossy().into_owned())
+            .or_else(|| self.given.get(name).cloned());
+        value
+            .map(|list| Hosts::parse(&list))
+            .transpose()
+            .map_err(|why| {
+                Error::new(Code::Config, format!("{name}: {why}")).hint(format!(
+                    "e.g. {name}=evaluator.example,127.0.0.1:8080, or unset it"
+                ))
+            })
+    }
+
     /// Who may send tasks.
-    #[must_use]
-    pub fn admission(&self) -> Admission {
+    ///
+    /// # Errors
+    /// `config`: a list of hosts that is none.
+    pub fn admission(&self) -> Result<Admission> {
         // The secret is compared as it is: white space may be part of it.
         let secret = self.located(&["LLMDEPLOY_SECRET", "secret"]);
-        Admission {
+        Ok(Admission {
             secret: secret.and_then(|(s, _)| Secret::new(&s)),
-            notify_hosts: self.list("LLMDEPLOY_NOTIFY_HOSTS"),
-        }
+            notify_hosts: self.hosts("LLMDEPLOY_NOTIFY_HOSTS")?,
+        })
     }
 
     /// Where runs are kept; absolute.

@@ -4,22 +4,23 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 
-use super::http::{ANSWER_LIMIT, Http, Request, Response, Url, masked};
+use super::http::{ANSWER_LIMIT, Http, Reach, Request, Response, Url, masked};
 
 /// Hops that are followed before it counts as a loop.
 const MAX_HOPS: usize = 5;
 
-/// Posts `body` to `url`. 307 and 308 are followed with the body, any redirect from http to https of the same host too. No
-/// authorisation is sent. `allowed` says whether a host may be named at all.
+/// Posts `body` to `url`. 307 and 308 are followed with the body, any redirect from http to https too, on the same host
+/// only: a body that was meant for one host is nobody else's. No authorisation is sent. `reach` says which addresses may be
+/// connected to, or why the host may not be told.
 ///
 /// # Errors
-/// No answer in `timeout`, or a redirect that would not arrive as the same POST.
+/// No answer in `timeout`, a host that may not be told, or a redirect that would not arrive as the same POST.
 pub fn post(
     http: &Http,
     url: &Url,
     body: &[u8],
     timeout: Duration,
-    allowed: &dyn Fn(&Url) -> bool,
+    reach: &dyn Fn(&Url) -> Result<Reach, String>,
 ) -> anyhow::Result<Response> {
     let mut at = url.clone();
     for _ in 0..=MAX_HOPS {
@@ -36,7 +37,8 @@ pub fn post(
             limit: ANSWER_LIMIT,
         };
         // A status of 2xx is what counts; an answer that breaks off behind it was given all the same.
-        let response = http.send_for_status(&request)?;
+        let within = reach(&at).map_err(|why| anyhow!(why))?;
+        let response = http.send_for_status(within, &request)?;
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(response);
         }
@@ -46,7 +48,15 @@ pub fn post(
         let target = at
             .join(location)
             .map_err(|why| anyhow!("{} redirects to {}: {why}", at.authority, masked(location)))?;
-        let upgraded = target.https && !at.https && target.host == at.host;
+        if target.host != at.host {
+            bail!(
+                "{} answered {}: a redirect to another host, {}, is not followed",
+                at.authority,
+                response.status,
+                target.host
+            );
+        }
+        let upgraded = target.https && !at.https;
         if !matches!(response.status, 307 | 308) && !upgraded {
             bail!(
                 "{} answered {}: a redirect to {} that would turn the POST into a GET is not followed",
@@ -60,14 +70,6 @@ pub fn post(
                 "{} answered {}: a redirect from https to plain http is not followed",
                 at.authority,
                 response.status
-            );
-        }
-        if !allowed(&target) {
-            bail!(
-                "{} answered {}: a redirect to {}, which is not an allowed host",
-                at.authority,
-                response.status,
-                target.authority
             );
         }
         at = target;

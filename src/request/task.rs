@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
-use crate::ports::http::Url;
+use crate::ports::address::is_local_host;
+use crate::ports::http::{Hosts, Reach, Url};
 use crate::secret::Secret;
 use crate::values::{Places, RelPath, RunId, sha256_hex};
 
@@ -171,18 +172,29 @@ pub struct Admission {
     /// `LLMDEPLOY_SECRET`, else `secret`.
     pub secret: Option<Secret>,
     /// `LLMDEPLOY_NOTIFY_HOSTS`: the only hosts that `evaluation_url` may name.
-    pub notify_hosts: Option<Vec<String>>,
+    pub notify_hosts: Option<Hosts>,
 }
 
 impl Admission {
-    /// Whether the evaluator may be at this URL.
-    #[must_use]
-    pub fn allows(&self, url: &Url) -> bool {
-        self.notify_hosts.as_ref().is_none_or(|hosts| {
-            hosts.iter().any(|h| {
-                h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)
-            })
-        })
+    /// Which addresses the evaluator at this URL may have. A shared secret means that tasks come from others, who must not reach
+    /// the hosts around this machine; without one they are the user's own business.
+    ///
+    /// # Errors
+    /// Says why the host may not be told at all.
+    pub fn reach(&self, url: &Url) -> std::result::Result<Reach, String> {
+        match &self.notify_hosts {
+            Some(hosts) if hosts.contains(url) => Ok(Reach::Anywhere),
+            Some(_) => Err(format!(
+                "the host {} is not in LLMDEPLOY_NOTIFY_HOSTS",
+                url.authority
+            )),
+            None if self.secret.is_none() => Ok(Reach::Anywhere),
+            None if is_local_host(&url.host) => Err(format!(
+                "the host {} is private, and tasks that a shared secret admits come from others",
+                url.authority
+            )),
+            None => Ok(Reach::PublicOnly),
+        }
     }
 }
 
@@ -311,13 +323,15 @@ impl Task {
             }
             (None, None) => {}
         }
-        match &self.evaluation_url {
-            Some(url) if !admission.allows(url) => Err(invalid(format!(
-                "evaluation_url: the host {} is not in LLMDEPLOY_NOTIFY_HOSTS",
+        let Some(url) = &self.evaluation_url else {
+            return Ok(());
+        };
+        admission.reach(url).map(drop).map_err(|why| {
+            Error::new(Code::InvalidTask, format!("evaluation_url: {why}")).hint(format!(
+                "if it is to be told, list it: LLMDEPLOY_NOTIFY_HOSTS={}",
                 url.authority
-            ))),
-            _ => Ok(()),
-        }
+            ))
+        })
     }
 
     #[must_use]

@@ -274,16 +274,12 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
             .as_deref()
             .and_then(|u| Url::parse(u).ok())
             .ok_or_else(unfinished)?;
-        if !errands.admission.allows(&url) {
-            return Err(Error::new(
-                Code::Config,
-                format!(
-                    "the host {} is not in LLMDEPLOY_NOTIFY_HOSTS",
-                    url.authority
-                ),
-            )
-            .hint("add it there if it is to be told"));
-        }
+        errands.admission.reach(&url).map_err(|why| {
+            Error::new(Code::Config, why).hint(format!(
+                "if it is to be told, list it: LLMDEPLOY_NOTIFY_HOSTS={}",
+                url.authority
+            ))
+        })?;
         let started = Instant::now();
         let payload = outcome::payload(&run, push, deployment);
         tried = notify::attempt(

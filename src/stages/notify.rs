@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339_now;
 use crate::error::{Code, Error, OrCode, Result};
+use crate::ports::address::PrivateAddress;
 use crate::ports::http::Url;
 use crate::ports::{World, evaluator, retry};
 use crate::progress::Progress;
@@ -62,7 +63,7 @@ pub fn attempt(
         .or_code(Code::Internal)?;
     receipt.attempts += 1;
     let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| {
-        admission.allows(target)
+        admission.reach(target)
     });
     receipt.http_status = answer.as_ref().ok().map(|r| r.status);
     Ok(match answer {
@@ -96,6 +97,16 @@ pub fn send(
         let Tried::Refused { why, wait } = attempt(world, url, payload, admission, receipt)? else {
             return Ok(());
         };
+        if PrivateAddress::is_cause_of(&why) {
+            return Err(Error {
+                code: Code::NotifyPending,
+                source: why.context(format!("{} was not told", url.authority)),
+                hint: Some(format!(
+                    "it is kept: if {0} is to be told, run the same command again with LLMDEPLOY_NOTIFY_HOSTS={0}",
+                    url.authority
+                )),
+            });
+        }
         failures += 1;
         let pause = wait.unwrap_or_else(|| retry::pause(world.clock.unit, failures));
         if pause >= until.saturating_duration_since(Instant::now()) {

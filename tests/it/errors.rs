@@ -164,7 +164,10 @@ fn unauthorized() {
             "run",
             &with,
             &["--no-notify"],
-            &[("secret", "shared-secret-1")],
+            &[
+                ("secret", "shared-secret-1"),
+                ("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1"),
+            ],
         )
         .exits(0);
 }

@@ -459,3 +459,63 @@ fn a_preview_follows_no_link_opens_no_fifo_and_overwrites_nothing_unknown() {
     go("Show a third title.").fails(2, "usage");
     assert_eq!(fs::read_to_string(&page).unwrap(), "edited");
 }
+
+/// What an attachment holds is published, so a task must not name what only this machine and its neighbours can read.
+#[test]
+fn no_attachment_comes_from_a_private_address() {
+    let bench = Bench::new();
+    let inner = bench
+        .world
+        .tls_file("/inner.txt", b"of this network alone".to_vec());
+    let port = inner.rsplit(':').next().unwrap().split('/').next().unwrap();
+    let elsewhere = inner.replace("localhost", "127.0.0.1");
+    let moved = bench
+        .world
+        .tls_answer("/moved", 302, &[("Location", &elsewhere)], vec![]);
+    let authority = bench.world.ca_file();
+    // Nobody may be asked of names that mean something here alone.
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let proxy_url = format!("http://{}", proxy.local_addr().unwrap());
+    let trust = ("SSL_CERT_FILE", authority.to_str().unwrap());
+    let behind = ("https_proxy", proxy_url.as_str());
+    let listed = format!("localhost:{port}");
+    let listed = ("LLMDEPLOY_FETCH_HOSTS", listed.as_str());
+    let host = |host: &str| inner.replace("localhost", host);
+    for (url, options, env) in [
+        (inner.clone(), &[][..], &[trust][..]),
+        (inner.clone(), &["--offline", "--no-fetch"], &[trust]),
+        (inner.clone(), &[], &[trust, behind]),
+        (
+            inner.clone(),
+            &[],
+            &[trust, behind, ("no_proxy", "localhost")],
+        ),
+        (elsewhere.clone(), &[], &[trust, listed]),
+        (host("2130706433"), &[], &[trust]),
+        (host("0x7f.1"), &[], &[trust, behind]),
+        (host("[::ffff:127.0.0.1]"), &[], &[trust]),
+        (host("localhost."), &[], &[trust]),
+        (host("wiki.internal"), &[], &[trust, behind]),
+        (moved.clone(), &[], &[trust, listed]),
+    ] {
+        let task = bench.task(json!({"attachments": [{"name": "inner.txt", "url": url}]}));
+        let document = bench
+            .go_env("generate", &task, options, env)
+            .fails(2, "invalid_task");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("attachments[0].url: "), "{message}");
+        assert!(
+            !bench.path("demo-site").exists(),
+            "{url}: nothing is written"
+        );
+    }
+    assert_eq!(
+        proxy.accept().unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
+    let task = bench.task(json!({"attachments": [{"name": "inner.txt", "url": inner}]}));
+    bench
+        .go_env("generate", &task, &[], &[trust, listed])
+        .exits(0);
+}

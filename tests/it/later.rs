@@ -316,7 +316,17 @@ fn detached_runs_go_on_by_themselves() {
         let _ = wait.recv_timeout(Duration::from_secs(30));
     });
     let task = bench.task(json!({"secret": secret}));
-    let detached = || bench.go_env("run", &task, &["--detach"], &[("LLMDEPLOY_SECRET", secret)]);
+    let detached = || {
+        bench.go_env(
+            "run",
+            &task,
+            &["--detach"],
+            &[
+                ("LLMDEPLOY_SECRET", secret),
+                ("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1"),
+            ],
+        )
+    };
     let started = Instant::now();
     let accepted = detached().exits(0);
     println!("accepted after {} ms", started.elapsed().as_millis());

@@ -562,6 +562,7 @@ fn what_is_said_holds_no_secret() {
         ("OPENAI_BASE_URL", url.as_str()),
         ("OPENAI_API_KEY", key.as_str()),
         ("LLMDEPLOY_SECRET", secret.as_str()),
+        ("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1"),
     ];
     let recorded = bench.path("rec");
     let task = task(&bench, with);

@@ -182,22 +182,125 @@ fn only_allowed_hosts_are_told() {
     assert!(bench.world.log().is_empty());
     bench
         .world
-        .configure(|s| s.eval = vec![EvalAnswer::redirect(307, "http://localhost:1/eval")]);
+        .configure(|s| s.eval_default = EvalAnswer::redirect(307, "http://localhost:1/eval"));
+    let here = bench.world.eval_url();
+    let here = here.trim_start_matches("http://").trim_end_matches("/eval");
+    for hosts in [
+        "127.0.0.1".to_owned(),
+        format!("other.example,{here}"),
+        "localhost, 127.0.0.1".to_owned(),
+    ] {
+        let document = bench
+            .go_env(
+                "run",
+                &task,
+                &["--notify-for", "0"],
+                &[("LLMDEPLOY_NOTIFY_HOSTS", &hosts)],
+            )
+            .fails(75, "notify_pending");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains("a redirect to another host"), "{message}");
+    }
+    // The same host at a port that is not listed.
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::redirect(307, "http://127.0.0.1:1/eval"));
     let document = bench
         .go_env(
             "run",
             &task,
             &["--notify-for", "0"],
-            &[("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1")],
+            &[("LLMDEPLOY_NOTIFY_HOSTS", here)],
         )
         .fails(75, "notify_pending");
+    let message = document["error"]["message"].as_str().unwrap();
     assert!(
-        document["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("not an allowed host"),
-        "{document:#}"
+        message.contains("127.0.0.1:1 is not in LLMDEPLOY_NOTIFY_HOSTS"),
+        "{message}"
     );
+}
+
+/// Tasks that a shared secret admits come from others, who could have this machine's neighbours called.
+#[test]
+fn others_tasks_have_public_hosts_told_only() {
+    let bench = Bench::new();
+    let port = bench.world.eval_url();
+    let port = port
+        .trim_start_matches("http://127.0.0.1:")
+        .trim_end_matches("/eval");
+    let shared = ("LLMDEPLOY_SECRET", "s3cr3t-of-the-course");
+    for host in [
+        "127.0.0.1",
+        "localhost",
+        "LOCALHOST.",
+        "127.0.0.1.",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "017700000001",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "0",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[0:0:0:0:0:ffff:7f00:1]",
+        "[::]",
+        "evaluator",
+        "x.localhost",
+        "10.0.0.1",
+        "169.254.169.254",
+        "metadata.google.internal",
+        "me@127.0.0.1",
+        "%31%32%37.0.0.1",
+    ] {
+        let url = format!("http://{host}:{port}/eval");
+        let task = bench.task(json!({"secret": shared.1, "evaluation_url": url}));
+        let document = bench
+            .go_env("run", &task, &[], &[shared])
+            .fails(2, "invalid_task");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with("evaluation_url: "), "{host}: {message}");
+    }
+    assert!(bench.world.log().is_empty() && !bench.state().exists());
+    // A list says that this one may be told; one that is empty says nothing, and is no list.
+    let task = bench.task(json!({"secret": shared.1}));
+    for nothing in ["", " ", " , "] {
+        bench
+            .go_env(
+                "run",
+                &task,
+                &[],
+                &[shared, ("LLMDEPLOY_NOTIFY_HOSTS", nothing)],
+            )
+            .fails(2, "config");
+    }
+    bench
+        .go_env(
+            "run",
+            &task,
+            &[],
+            &[shared, ("LLMDEPLOY_NOTIFY_HOSTS", "https://127.0.0.1")],
+        )
+        .fails(2, "config");
+    let listed = format!("evaluator.example:443,127.0.0.1:{port}");
+    let hosts = ("LLMDEPLOY_NOTIFY_HOSTS", listed.as_str());
+    bench.go_env("run", &task, &[], &[shared, hosts]).exits(0);
+    assert_eq!(bench.world.notifications().len(), 1);
+    // What is kept for later is judged anew.
+    bench
+        .world
+        .configure(|s| s.eval_default = EvalAnswer::status(500));
+    let task = bench.task(json!({"secret": shared.1, "nonce": "later"}));
+    bench
+        .go_env("run", &task, &["--notify-for", "0"], &[shared, hosts])
+        .fails(75, "notify_pending");
+    let asked = bench.world.count(&Match::notify());
+    let mut command = bench.command(["notify", "--retry"]);
+    command.envs([shared]);
+    let refused = crate::run::finish(command).exits(75).json();
+    assert_eq!(refused[0]["error"]["code"], "config");
+    assert_eq!(bench.world.count(&Match::notify()), asked);
 }
 
 #[test]

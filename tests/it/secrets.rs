@@ -57,6 +57,7 @@ fn nothing_secret_is_seen_anywhere() {
         command
             .env("PATH", &path)
             .env("LLMDEPLOY_SECRET", SHARED)
+            .env("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1")
             .env("OPENAI_API_KEY", &key)
             .env("GIT_TRACE", "1")
             .env("GIT_DIR", "/nowhere");
@@ -128,7 +129,15 @@ fn a_commit_with_a_secret_is_stopped() {
             json!([{"name": "notes.txt", "url": data_uri("text/plain", text.as_bytes())}]);
         let task = bench
             .task(json!({"secret": SHARED, "nonce": format!("n-{n}"), "attachments": attachments}));
-        let ran = bench.go_env("run", &task, &[], &[("LLMDEPLOY_SECRET", SHARED)]);
+        let ran = bench.go_env(
+            "run",
+            &task,
+            &[],
+            &[
+                ("LLMDEPLOY_SECRET", SHARED),
+                ("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1"),
+            ],
+        );
         for secret in [token.as_str(), other.as_str(), SHARED, encoded.as_str()] {
             assert!(
                 !ran.stdout.contains(secret) && !ran.stderr.contains(secret),
@@ -161,7 +170,10 @@ fn the_repositorys_description_is_searched_too() {
             "run",
             &task,
             &["--site", site.to_str().unwrap()],
-            &[("LLMDEPLOY_SECRET", SHARED)],
+            &[
+                ("LLMDEPLOY_SECRET", SHARED),
+                ("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1"),
+            ],
         )
         .fails(1, "secret_found");
     assert!(

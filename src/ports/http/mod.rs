@@ -12,8 +12,8 @@ use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 
-use super::address::{self, PublicOnly};
-pub use url::Url;
+use super::address::{PrivateAddress, PublicOnly, is_local_host, resolves_to_private};
+pub use url::{Hosts, Url};
 
 use crate::progress::Progress;
 
@@ -28,8 +28,16 @@ pub struct Http {
     direct: ureq::Agent,
     /// Connects to public addresses only.
     public: ureq::Agent,
-    has_proxy: bool,
+    proxy: Option<ureq::Proxy>,
     progress: Arc<dyn Progress>,
+}
+
+/// Which addresses a request may be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    Anywhere,
+    /// Never a private, loopback or link-local one, by whatever name.
+    PublicOnly,
 }
 
 pub struct Request<'a> {
@@ -133,12 +141,11 @@ impl Http {
             DefaultConnector::default(),
             PublicOnly::default(),
         );
-        let has_proxy = proxy.is_some();
         Ok(Self {
-            through_proxy: config(proxy).into(),
+            through_proxy: config(proxy.clone()).into(),
             direct: config(None).into(),
             public,
-            has_proxy,
+            proxy,
             progress,
         })
     }
@@ -148,33 +155,44 @@ impl Http {
     /// # Errors
     /// No complete answer: not connected, timed out, reset, cut off, larger than the limit.
     pub fn send(&self, request: &Request<'_>) -> anyhow::Result<Response> {
-        self.send_by(self.agent(request.url), request, true)
+        self.send_within(Reach::Anywhere, request)
+    }
+
+    /// As [`Http::send`], to an address within `reach`.
+    ///
+    /// # Errors
+    /// As [`Http::send`], and [`PrivateAddress`].
+    pub fn send_within(&self, reach: Reach, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send_by(self.agent_within(reach, request.url)?, request, true)
     }
 
     /// Makes one request of which only status and headers matter: the body is what has come of it.
     ///
     /// # Errors
-    /// No answer: not connected, timed out, reset.
-    pub fn send_for_status(&self, request: &Request<'_>) -> anyhow::Result<Response> {
-        self.send_by(self.agent(request.url), request, false)
+    /// No answer: not connected, timed out, reset; [`PrivateAddress`].
+    pub fn send_for_status(&self, reach: Reach, request: &Request<'_>) -> anyhow::Result<Response> {
+        self.send_by(self.agent_within(reach, request.url)?, request, false)
     }
 
-    /// As [`Http::send`], but never to a private, loopback or link-local address, by whatever name.
-    ///
-    /// # Errors
-    /// As [`Http::send`], and for such an address.
-    pub fn send_public(&self, request: &Request<'_>) -> anyhow::Result<Response> {
-        if !self.has_proxy {
-            return self.send_by(&self.public, request, true);
+    /// A proxy looks names up itself, so names that are private here are refused before it is asked.
+    fn agent_within(&self, reach: Reach, url: &str) -> anyhow::Result<&ureq::Agent> {
+        if reach == Reach::Anywhere {
+            return Ok(self.agent(url));
         }
-        let uri: Uri = request
-            .url
-            .parse()
-            .with_context(|| format!("{:?} is not a URL", masked(request.url)))?;
-        if uri.host().is_none_or(address::is_private_host) {
-            bail!("its address is private, loopback or link-local");
+        let failed = || masked(url);
+        let uri: Uri = url.parse().with_context(failed)?;
+        if uri.host().is_none_or(is_local_host) {
+            return Err(PrivateAddress).with_context(failed);
         }
-        self.send_by(&self.through_proxy, request, true)
+        match &self.proxy {
+            Some(proxy) if !proxy.is_no_proxy(&uri) => {
+                if uri.host().is_none_or(resolves_to_private) {
+                    return Err(PrivateAddress).with_context(failed);
+                }
+                Ok(&self.through_proxy)
+            }
+            _ => Ok(&self.public),
+        }
     }
 
     /// A request to this machine, with what it carries, must not make a detour over somebody else's.

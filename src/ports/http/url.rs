@@ -1,4 +1,4 @@
-//! An address that requests go to.
+//! An address that requests go to, and lists of hosts that the user allows.
 
 use ureq::http::Uri;
 
@@ -12,6 +12,7 @@ pub struct Url {
     pub host: String,
     /// Host and port as written.
     pub authority: String,
+    port: Option<u16>,
 }
 
 impl Url {
@@ -33,6 +34,18 @@ impl Url {
         if authority.as_str().contains('@') {
             return Err("must not carry a user or password".to_owned());
         }
+        // Whoever looks the name up could undo an escape that we do not.
+        if host.contains('%') && !host.starts_with('[') {
+            return Err("has an escape in its host".to_owned());
+        }
+        let port = authority.as_str()[host.len()..].trim_start_matches(':');
+        let port = match port {
+            "" => None,
+            port => Some(
+                port.parse()
+                    .map_err(|_| "has a port that is none".to_owned())?,
+            ),
+        };
         let (host, authority) = (
             host.to_ascii_lowercase(),
             authority.as_str().to_ascii_lowercase(),
@@ -42,6 +55,7 @@ impl Url {
             https,
             host,
             authority,
+            port,
         })
     }
 
@@ -56,6 +70,12 @@ impl Url {
         } else {
             Err("plain http is only allowed to this machine; use https".to_owned())
         }
+    }
+
+    /// As written, or the scheme's own.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.https { 443 } else { 80 })
     }
 
     #[must_use]
@@ -90,6 +110,48 @@ impl Url {
         };
         Self::parse(&text)
     }
+}
+
+/// Hosts that the user allows, with any port or with one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts(Vec<(String, Option<u16>)>);
+
+impl Hosts {
+    /// Of a comma list of `host` and `host:port`.
+    ///
+    /// # Errors
+    /// Says which entry is none, or that there is none at all.
+    pub fn parse(list: &str) -> Result<Self, String> {
+        let entries = list.split(',').map(str::trim).filter(|e| !e.is_empty());
+        let hosts: Vec<_> = entries.map(host_and_port).collect::<Result<_, _>>()?;
+        if hosts.is_empty() {
+            return Err("names no host".to_owned());
+        }
+        Ok(Self(hosts))
+    }
+
+    /// Whether the list names the host of this URL. Names are compared as they are written: `127.1` is not `127.0.0.1`.
+    #[must_use]
+    pub fn contains(&self, url: &Url) -> bool {
+        self.0.iter().any(|(host, port)| {
+            host.trim_end_matches('.') == url.host.trim_end_matches('.')
+                && port.is_none_or(|p| p == url.port())
+        })
+    }
+}
+
+fn host_and_port(entry: &str) -> Result<(String, Option<u16>), String> {
+    let bare_ipv6 = entry.parse::<std::net::Ipv6Addr>().is_ok();
+    let text = if bare_ipv6 {
+        format!("https://[{entry}]")
+    } else {
+        format!("https://{entry}")
+    };
+    Url::parse(&text)
+        .ok()
+        .filter(|url| url.authority.len() + "https://".len() == text.len())
+        .map(|url| (url.host, url.port))
+        .ok_or_else(|| format!("{entry:?} is not a host or host:port"))
 }
 
 /// A path relative to another one: the last part of `path` is the file in whose place `location` stands.
@@ -130,6 +192,9 @@ mod tests {
             "file:///etc/passwd",
             "http:///x",
             "https://u:p@h/",
+            "https://h:99999/",
+            "https://h:x/",
+            "https://%31%32%37.0.0.1/",
             "/path",
         ] {
             assert!(Url::parse(bad).is_err(), "{bad}");
@@ -138,6 +203,35 @@ mod tests {
             Url::parse_safe("http://127.0.0.1:80/").is_ok()
                 && Url::parse_safe("http://api.example/").is_err()
         );
+    }
+
+    #[test]
+    fn lists_of_hosts() {
+        let hosts = Hosts::parse("a.example, B.example:8443,,::1,[2001:db8::1]:80").unwrap();
+        for (url, listed) in [
+            ("https://a.example/x", true),
+            ("http://A.EXAMPLE.:81/", true),
+            ("https://b.example:8443/", true),
+            ("https://b.example/", false),
+            ("http://[::1]:7/", true),
+            ("http://[2001:db8::1]/", true),
+            ("https://[2001:db8::1]/", false),
+            ("https://x.a.example/", false),
+            ("https://a.example.evil.example/", false),
+        ] {
+            assert_eq!(hosts.contains(&Url::parse(url).unwrap()), listed, "{url}");
+        }
+        for bad in [
+            "",
+            " , ",
+            "https://a.example",
+            "a.example/x",
+            "u@a.example",
+            "a:b",
+            "a b",
+        ] {
+            assert!(Hosts::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

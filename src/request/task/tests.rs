@@ -165,7 +165,7 @@ fn admission() {
     }
     let hosts = |h: &str| Admission {
         secret: None,
-        notify_hosts: Some(vec![h.to_owned()]),
+        notify_hosts: Some(Hosts::parse(h).unwrap()),
     };
     let task = with(r#","evaluation_url":"https://eval.example/x""#).unwrap();
     assert!(task.admit(&hosts("eval.example")).is_ok());

@@ -1,10 +1,12 @@
-//! Attachments that are not in the task but at an `https:` address.
+//! Attachments that are not in the task but at an `https:` address. What they hold is published, so a task must not name a page
+//! that only this machine and its neighbours can read: public addresses only, at each redirect anew.
 
 use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
-use crate::ports::http::{Request, Response, TooLarge, Url};
+use crate::ports::address::PrivateAddress;
+use crate::ports::http::{Hosts, Reach, Request, Response, TooLarge, Url};
 use crate::ports::retry;
 use crate::request::task::{Source, Task};
 
@@ -14,11 +16,16 @@ const LIMIT: u64 = 25 << 20;
 const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_REDIRECTS: u32 = 5;
 
-/// The bytes of each attachment, `None` for those that the task holds itself.
+/// The bytes of each attachment, `None` for those that the task holds itself. `private`: hosts that may be asked at whatever
+/// address.
 ///
 /// # Errors
 /// `invalid_task` for an address that is refused or too large, `network`.
-pub fn attachments(world: &World, task: &Task) -> Result<Vec<Option<Vec<u8>>>> {
+pub fn attachments(
+    world: &World,
+    task: &Task,
+    private: Option<&Hosts>,
+) -> Result<Vec<Option<Vec<u8>>>> {
     let one = |(n, attachment): (usize, &crate::request::task::Attachment)| match &attachment.source
     {
         Source::Bytes(_) => Ok(None),
@@ -26,7 +33,7 @@ pub fn attachments(world: &World, task: &Task) -> Result<Vec<Option<Vec<u8>>>> {
             world
                 .progress
                 .detail(&format!("downloading {}", attachment.name));
-            download(world, url)
+            download(world, url, private)
                 .map(Some)
                 .map_err(|e| e.context(format!("attachments[{n}].url")))
         }
@@ -34,7 +41,7 @@ pub fn attachments(world: &World, task: &Task) -> Result<Vec<Option<Vec<u8>>>> {
     task.attachments.iter().enumerate().map(one).collect()
 }
 
-fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
+fn download(world: &World, url: &Url, private: Option<&Hosts>) -> Result<Vec<u8>> {
     let mut at = url.clone();
     let (mut failures, mut redirects) = (0, 0);
     loop {
@@ -50,7 +57,12 @@ fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
             timeout,
             limit: LIMIT,
         };
-        let failure = match world.http.send(&request) {
+        let reach = if private.is_some_and(|hosts| hosts.contains(&at)) {
+            Reach::Anywhere
+        } else {
+            Reach::PublicOnly
+        };
+        let failure = match world.http.send_within(reach, &request) {
             Ok(response) => match response.status {
                 200 => return Ok(response.body),
                 301 | 302 | 303 | 307 | 308 if redirects < MAX_REDIRECTS => {
@@ -75,6 +87,16 @@ fn download(world: &World, url: &Url) -> Result<Vec<u8>> {
                     code: Code::InvalidTask,
                     source,
                     hint: Some(format!("an attachment is at most {} MiB", LIMIT >> 20)),
+                });
+            }
+            Err(source) if PrivateAddress::is_cause_of(&source) => {
+                return Err(Error {
+                    code: Code::InvalidTask,
+                    source,
+                    hint: Some(format!(
+                        "attach the file as a data: URI; if it may be published, list the host: LLMDEPLOY_FETCH_HOSTS={}",
+                        at.authority
+                    )),
                 });
             }
             Err(source) => Error {

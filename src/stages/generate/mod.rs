@@ -23,6 +23,7 @@ pub use self::license::{is_mit, mit};
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
+use crate::ports::http::Hosts;
 pub use crate::ports::llm::Usage;
 use crate::request::task::{Source, Task};
 use crate::stages::remote::Base;
@@ -38,6 +39,8 @@ pub struct Options {
     pub model: Option<llm::Model>,
     /// Why no language model is asked; it becomes the fallback reason. `None`: the user wants none.
     pub no_model: Option<String>,
+    /// `LLMDEPLOY_FETCH_HOSTS`: hosts that attachments may come from though their addresses are private.
+    pub private_hosts: Option<Hosts>,
     /// A template instead of a model is a failure.
     pub no_fallback: bool,
 }
@@ -200,7 +203,7 @@ struct How {
 /// `invalid_task` where files cannot stand beside each other or a download is refused, `network`, `llm_failed` under
 /// `--no-fallback`, `usage` for a `--site` that cannot be published, `git_failed`.
 pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
-    let downloaded = download::attachments(world, task)?;
+    let downloaded = download::attachments(world, task, options.private_hosts.as_ref())?;
     let attachments = attached::placed(task, |_, n| downloaded.get(n)?.as_deref())?;
     if let Some(dir) = &options.site {
         let files = site::read(dir)?;
@@ -304,7 +307,7 @@ pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> 
 /// # Errors
 /// As [`app`].
 pub fn prompt(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<String> {
-    let downloaded = download::attachments(world, task)?;
+    let downloaded = download::attachments(world, task, options.private_hosts.as_ref())?;
     let model = options.model.clone().unwrap_or_default();
     model::prompt(
         world,

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ports::World;
-use crate::ports::http::{Request, Response, TooLarge, Url};
+use crate::ports::http::{Hosts, Reach, Request, Response, TooLarge, Url};
 
 /// Addresses in one turn, and turns.
 pub const AT_ONCE: usize = 5;
@@ -28,18 +28,14 @@ const USER_AGENT: &str = concat!(
 /// Says, for the model to read, why there is none.
 pub fn get(
     world: &World,
-    hosts: Option<&[String]>,
+    hosts: Option<&Hosts>,
     address: &str,
     until: Instant,
 ) -> Result<String, String> {
     let mut url = Url::parse(address)?;
     let mut redirects = 0;
     loop {
-        let listed = hosts.is_some_and(|hosts| {
-            hosts.iter().any(|h| {
-                h.eq_ignore_ascii_case(&url.host) || h.eq_ignore_ascii_case(&url.authority)
-            })
-        });
+        let listed = hosts.is_some_and(|hosts| hosts.contains(&url));
         if hosts.is_some() && !listed {
             return Err(format!(
                 "{} is not among the hosts that may be asked",
@@ -64,14 +60,16 @@ pub fn get(
             timeout,
             limit: LIMIT,
         };
-        let response = if listed {
-            world.http.send(&request)
+        let reach = if listed {
+            Reach::Anywhere
         } else {
-            world.http.send_public(&request)
+            Reach::PublicOnly
         };
-        let response = response.map_err(|e| match e.downcast_ref::<TooLarge>() {
-            Some(_) => format!("larger than {} KiB", LIMIT >> 10),
-            None => format!("no answer: {}", e.root_cause()),
+        let response = world.http.send_within(reach, &request).map_err(|e| {
+            match e.downcast_ref::<TooLarge>() {
+                Some(_) => format!("larger than {} KiB", LIMIT >> 10),
+                None => format!("no answer: {}", e.root_cause()),
+            }
         })?;
         match response.status {
             200 => return text(&response),

@@ -37,6 +37,7 @@ use self::prompt::{Material, Talk};
 use self::reply::Reply;
 use crate::error::Result;
 use crate::ports::World;
+use crate::ports::http::Hosts;
 use crate::ports::llm::{Answer, Endpoint};
 use crate::request::required::{self, Required};
 use crate::request::task::{Check, Task};
@@ -59,7 +60,7 @@ pub struct Model {
     /// Addresses that the model names are fetched.
     pub fetch: bool,
     /// `LLMDEPLOY_FETCH_HOSTS`.
-    pub fetch_hosts: Option<Vec<String>>,
+    pub fetch_hosts: Option<Hosts>,
     pub max_tokens_total: Option<u64>,
     pub record: Option<PathBuf>,
     pub replay: Option<PathBuf>,
@@ -304,7 +305,7 @@ impl Work<'_> {
             return Ok(false);
         }
         self.fetched += 1;
-        let hosts = self.context.model.fetch_hosts.as_deref();
+        let hosts = self.context.model.fetch_hosts.as_ref();
         let get = |url: &String| {
             let body = self.calls.fact(url, || {
                 self.context
