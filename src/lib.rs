@@ -36,6 +36,9 @@ pub mod clock;
 /// Kinds of failure, with exit status and hint.
 pub mod error;
 
+/// Regular files, and nothing in their place.
+pub mod disk;
+
 /// Cutting, cleaning and percent coding of texts.
 pub mod text;
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{Said, print, read};
 use crate::cli::{Global, Walk};
 use crate::config::{self, Environment};
+use crate::disk;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::detach;
@@ -75,7 +76,7 @@ fn hand_over(out: &Out, global: &Global, args: &Walk) -> Result<Option<Error>> {
         .join(task.id().as_str());
     files::make_dir(&dir)?;
     let path = dir.join("log");
-    let log = OpenOptions::new().create(true).append(true).open(&path);
+    let log = disk::open_or_make(&path, OpenOptions::new().append(true));
     let log = log
         .with_context(|| format!("opening {}", path.display()))
         .or_code(Code::State)?;

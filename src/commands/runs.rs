@@ -12,7 +12,7 @@ use crate::cli::{Global, Notify, Prune, Status};
 use crate::clock::{rfc3339_now, unix_now};
 use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
-use crate::journal::{outbox, prune as journal, summary};
+use crate::journal::{files, outbox, prune as journal, summary};
 use crate::report::{self, Out};
 use crate::request::task::Task;
 use crate::run::dashboard;
@@ -72,7 +72,7 @@ fn dashboard(global: &Global, args: &Status, all: &[Seen]) -> Result<String> {
     let runs = env.state_dir(global.state_dir.as_ref())?.join("runs");
     let picture = |run: &str| {
         let id = RunId::parse(run).ok()?;
-        std::fs::read(runs.join(id.as_str()).join("check/desktop.png")).ok()
+        files::read(&runs.join(id.as_str()).join("check/desktop.png")).ok()
     };
     let options = dashboard::Options {
         now: &rfc3339_now(),

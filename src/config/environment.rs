@@ -2,14 +2,15 @@
 //! checkout: it may carry secrets and harmless choices, but it may not say where the user's own secrets go or what is run.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::disk::{self, Links};
 use crate::error::{Code, Error, OrCode, Result};
+use crate::journal::files;
 use crate::ports::http::Hosts;
 use crate::request::task::Admission;
 use crate::secret::Secret;
@@ -103,10 +104,12 @@ impl Environment {
             found: HashMap::new(),
         };
         if let Some(file) = file {
-            let text = File::open(file)
-                .with_context(|| format!("reading {}", file.display()))
-                .or_code(Code::Config)
-                .and_then(|open| text(file, open))?;
+            let text = text(file, Links::Follow)?.ok_or_else(|| {
+                Error::new(
+                    Code::Config,
+                    format!("--env-file: there is no {}", file.display()),
+                )
+            })?;
             env.given = variables(file, &text)?
                 .into_iter()
                 .map(|v| (v.name, v.value))
@@ -114,10 +117,10 @@ impl Environment {
             return Ok(env);
         }
         let path = Path::new(".env");
-        let Some(open) = open_regular(path)? else {
+        let Some(text) = text(path, Links::Refuse)? else {
             return Ok(env);
         };
-        let all = variables(path, &text(path, open)?)?;
+        let all = variables(path, &text)?;
         for Variable {
             line, name, value, ..
         } in &all
@@ -313,10 +316,10 @@ impl Environment {
         })
     }
 
-    /// Where runs are kept; absolute.
+    /// Where runs are kept; absolute. It need not be there, and where it is, it is the user's own.
     ///
     /// # Errors
-    /// `config`: no home.
+    /// `config`: no home. `state`: somebody else can write there.
     pub fn state_dir(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
         let given = flag
             .cloned()
@@ -337,9 +340,11 @@ impl Environment {
             Error::new(Code::Config, "no state directory: HOME is not set")
                 .hint("use --state-dir DIR or LLMDEPLOY_STATE_DIR")
         })?;
-        std::path::absolute(&dir)
+        let dir = std::path::absolute(&dir)
             .with_context(|| format!("the state directory {}", dir.display()))
-            .or_code(Code::Config)
+            .or_code(Code::Config)?;
+        files::require_own(&dir)?;
+        Ok(dir)
     }
 }
 
@@ -360,51 +365,21 @@ fn refused(line: usize, name: &str, why: &str) -> Error {
     ))
 }
 
-/// `.env` if there is one. A FIFO would be waited for without end, a device read without end.
-fn open_regular(path: &Path) -> Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // What is put in the file's place meanwhile is not waited for either.
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    }
-    let regular = |meta: &std::fs::Metadata| {
-        if meta.is_file() {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::Config,
-            format!("{} is not a regular file", path.display()),
-        )
-        .hint("move it away, or name the settings' file: --env-file FILE"))
+/// `None` if there is no such file.
+fn text(path: &Path, links: Links) -> Result<Option<String>> {
+    let wrong = |why: String| {
+        Error::new(Code::Config, format!("{}: {why}", path.display()))
+            .hint("move it away, or name the settings' file: --env-file FILE")
     };
-    let failed = || format!("reading {}", path.display());
-    match std::fs::metadata(path) {
+    let bytes = match disk::read(path, links, LIMIT) {
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        meta => regular(&meta.with_context(failed).or_code(Code::Config)?)?,
-    }
-    let file = options
-        .open(path)
-        .with_context(failed)
-        .or_code(Code::Config)?;
-    regular(&file.metadata().with_context(failed).or_code(Code::Config)?)?;
-    Ok(Some(file))
-}
-
-fn text(path: &Path, file: File) -> Result<String> {
-    let mut bytes = Vec::new();
-    file.take(LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("reading {}", path.display()))
-        .or_code(Code::Config)?;
-    let wrong = |why: &str| Error::new(Code::Config, format!("{} {why}", path.display()));
-    if bytes.len() as u64 > LIMIT {
-        return Err(wrong("is larger than 1 MiB: these are no settings"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+        Err(e) => return Err(wrong(e.to_string())),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))?;
+    Ok(Some(
+        text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned(),
+    ))
 }
 
 /// What a file sets, line by line.

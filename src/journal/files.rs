@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::disk::{self, Links};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::values::sha256_hex;
 
@@ -22,9 +23,66 @@ pub fn make_dir(dir: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(dir)
+        .and_then(|()| match disk::kind(dir)? {
+            Some(found) if found.is_dir() => Ok(()),
+            _ => Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                "it is not a folder of its own",
+            )),
+        })
         .with_context(|| format!("making {}", dir.display()))
         .or_code(Code::State)
         .map_err(hint)
+}
+
+/// The folders at the top of a state directory.
+const FOLDERS: [&str; 4] = ["outbox", "previews", "runs", "tasks"];
+
+/// Refuses a state directory that is not the user's own: who can write there decides what is published and where git transfers
+/// to. One that is not there yet is made so that it is.
+///
+/// # Errors
+/// `state`, saying what to do.
+pub fn require_own(state: &Path) -> Result<()> {
+    let wrong = |path: &Path, why: &str, hint: String| {
+        let message = format!("the state directory: {} {why}", path.display());
+        Err(Error::new(Code::State, message).hint(hint))
+    };
+    let another = "or choose another one with --state-dir";
+    for path in std::iter::once(state.to_owned()).chain(FOLDERS.map(|name| state.join(name))) {
+        let found = match path.symlink_metadata() {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => {
+                return Err(e)
+                    .with_context(|| format!("looking at {}", path.display()))
+                    .or_code(Code::State)
+                    .map_err(hint);
+            }
+        };
+        if found.is_symlink() {
+            let target = fs::read_link(&path).unwrap_or_default();
+            let advice = format!("name the folder itself ({}), {another}", target.display());
+            return wrong(&path, "is a link", advice);
+        }
+        if !found.is_dir() {
+            return wrong(&path, "is not a folder", format!("move it away, {another}"));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let shown = path.display();
+            if found.uid() != rustix::process::geteuid().as_raw() {
+                let why = "belongs to another user";
+                return wrong(&path, why, format!("chown {shown}, {another}"));
+            }
+            if found.mode() & 0o022 != 0 {
+                let why = "can be written by others";
+                return wrong(&path, why, format!("chmod 700 {shown}, {another}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file: beside its place, synced, renamed, and the folder synced.
@@ -79,6 +137,9 @@ struct Version {
     version: u32,
 }
 
+/// The most bytes of a record. What it tells of is at most a task.
+const LARGEST: u64 = 256 << 20;
+
 /// The layout of the state directory.
 const VERSION: u32 = 1;
 
@@ -111,12 +172,20 @@ fn write_text(file: &Path, text: serde_json::Result<String>) -> Result<()> {
     )
 }
 
+/// A stored file, whatever it holds.
+///
+/// # Errors
+/// As the system says, and for what is no regular file.
+pub fn read(file: &Path) -> io::Result<Vec<u8>> {
+    disk::read(file, Links::Refuse, LARGEST)
+}
+
 /// `None` if there is no such file.
 ///
 /// # Errors
 /// `state` for one that does not read or was changed, naming it and what to do.
 pub fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Result<Option<T>> {
-    let bytes = match fs::read(file) {
+    let bytes = match read(file) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => {
@@ -166,6 +235,42 @@ fn hint(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_state_directory_is_the_users_own() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        require_own(&state).unwrap();
+        make_dir(&state.join("runs/1")).unwrap();
+        require_own(&state).unwrap();
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for path in [state.clone(), state.join("runs")] {
+            for mode in [0o777, 0o720, 0o1777] {
+                set(&path, mode);
+                let error = require_own(&state).unwrap_err();
+                assert!(error.hint.is_some_and(|h| h.starts_with("chmod 700")));
+            }
+            set(&path, 0o755);
+            require_own(&state).unwrap();
+        }
+        let link = dir.path().join("link");
+        symlink(&state, &link).unwrap();
+        assert!(
+            require_own(&link)
+                .unwrap_err()
+                .one_line()
+                .contains("a link")
+        );
+        symlink(dir.path(), state.join("outbox")).unwrap();
+        assert!(require_own(&state).is_err() && make_dir(&state.join("outbox")).is_err());
+        fs::remove_file(state.join("outbox")).unwrap();
+        fs::write(state.join("tasks"), "").unwrap();
+        assert!(require_own(&state).is_err());
+    }
 
     #[test]
     fn what_does_not_read_is_named() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::files;
+use crate::disk::{self, Links};
 use crate::error::{Code, Error, OrCode, Result};
 
 /// Held until dropped.
@@ -73,25 +74,20 @@ impl Lock {
     /// Who holds the lock, `None` if nobody does.
     #[must_use]
     pub fn holder(path: &Path) -> Option<String> {
-        let mut file = OpenOptions::new().read(true).open(path).ok()?;
+        let mut file = disk::open(path, Links::Refuse).ok()?;
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| holder(&mut file))
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    disk::open_or_make(path, OpenOptions::new().read(true).write(true))
 }
 
 fn holder(file: &mut File) -> String {
     let mut pid = String::new();
     // Windows does not let others read a locked file.
-    let _ = file.read_to_string(&mut pid);
-    if pid.is_empty() {
+    let _ = file.take(20).read_to_string(&mut pid);
+    if !pid.bytes().all(|b| b.is_ascii_digit()) || pid.is_empty() {
         "another process".to_owned()
     } else {
         format!("process {pid}")

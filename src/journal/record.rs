@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files;
 use super::lock::Lock;
+use crate::disk;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::values::{FileSet, RelPath, RunId, sha256_hex};
 
@@ -73,6 +74,7 @@ impl Journal {
         };
         let run = match known {
             Some(known) if !fresh => {
+                known.require(id, &journal.file("run"))?;
                 differs(&known)?;
                 return Ok(Opened {
                     journal,
@@ -105,12 +107,12 @@ impl Journal {
     /// `busy`, `state`.
     pub fn take(state: &Path, id: &RunId) -> Result<Option<Self>> {
         let dir = state.join("runs").join(id.as_str());
-        if !dir.join("run.json").is_file() {
+        if !is_there(&dir.join("run.json"))? {
             return Ok(None);
         }
         let lock = Lock::take(&dir.join("lock"))?;
         // Dropped between the look and the lock: then the lock has made an empty folder.
-        if !dir.join("run.json").is_file() {
+        if !is_there(&dir.join("run.json"))? {
             return Ok(None);
         }
         Ok(Some(Self { dir, _lock: lock }))
@@ -240,8 +242,8 @@ impl Journal {
         let load = |path: &RelPath, digest: &String| {
             let file = self.dir.join("app").join(digest);
             // Under its path: by a version that did not know digests for names.
-            let read = fs::read(&file)
-                .or_else(|e| fs::read(self.dir.join("app").join(path.as_str())).map_err(|_| e));
+            let earlier = self.dir.join("app").join(path.as_str());
+            let read = files::read(&file).or_else(|e| files::read(&earlier).map_err(|_| e));
             let bytes = read
                 .with_context(|| format!("reading {path}, {}", file.display()))
                 .or_code(Code::State);
@@ -284,6 +286,31 @@ impl Journal {
         }
         self.forget(&["run"])
     }
+}
+
+impl<C> Run<C> {
+    /// Refuses a record that was put into another run's place: its steps would be taken for those of the run that is asked for.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn require(&self, id: &RunId, file: &Path) -> Result<()> {
+        let own = RunId::of(&self.email, &self.task, self.round, &self.nonce);
+        if own == *id {
+            return Ok(());
+        }
+        let folder = file.parent().unwrap_or(file).display();
+        let message = format!("{} is of another run, {own}", file.display());
+        Err(Error::new(Code::State, message).hint(format!(
+            "what was pushed is on the remote: remove {folder} and run the same command again"
+        )))
+    }
+}
+
+fn is_there(file: &Path) -> Result<bool> {
+    disk::kind(file)
+        .map(|found| found.is_some())
+        .with_context(|| format!("looking at {}", file.display()))
+        .or_code(Code::State)
 }
 
 fn remove_dir(dir: &Path) -> Result<()> {

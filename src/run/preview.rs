@@ -4,16 +4,17 @@
 //! is opened, and each file is put into place as a whole, never onto one that is not known.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::disk::{self, Links};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::World;
-use crate::request::task::Task;
+use crate::request::task::{MAX_BYTES, Task};
 use crate::stages::generate::{App, Origin};
 use crate::values::{RelPath, sha256_hex};
 
@@ -117,7 +118,7 @@ impl Folder<'_> {
             Some(found) if found.is_file() => {}
             Some(_) => return Err(in_the_way(&file, "is no regular file")),
         }
-        let there = read(&file)
+        let there = disk::read(&file, Links::Refuse, MAX_BYTES as u64)
             .with_context(|| format!("reading {}", file.display()))
             .or_code(Code::Usage)?;
         if there == bytes {
@@ -166,32 +167,9 @@ fn in_the_way(what: &Path, why: &str) -> Error {
 
 /// What is there itself, not what it leads to.
 fn kind(path: &Path) -> Result<Option<fs::FileType>> {
-    match path.symlink_metadata() {
-        Ok(found) => Ok(Some(found.file_type())),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e)
-            .with_context(|| format!("looking at {}", path.display()))
-            .or_code(Code::Usage),
-    }
-}
-
-/// Neither follows a link nor waits for a FIFO, should one have taken the file's place.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    let mut open = options.open(file)?;
-    let mut bytes = Vec::new();
-    if open.metadata()?.is_file() {
-        open.read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
+    disk::kind(path)
+        .with_context(|| format!("looking at {}", path.display()))
+        .or_code(Code::Usage)
 }
 
 /// Writes beside and renames: a reader sees no half file, and a new one takes no place that has been taken meanwhile.

@@ -249,6 +249,7 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
     let run = journal
         .read::<Run<IgnoredAny>>("run")?
         .ok_or_else(unfinished)?;
+    run.require(id, &journal.dir().join("run.json"))?;
     outcome::fill(&journal, Vec::new, document)?;
     let push = journal
         .read::<Step<Push>>(step::PUSH)?

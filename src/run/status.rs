@@ -148,6 +148,7 @@ fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen
     #[derive(Deserialize)]
     struct Status {
         status: String,
+        run: Option<String>,
     }
     let dir = state.join("runs").join(id.as_str());
     let kept = summary::read::<Box<RawValue>>(&dir);
@@ -157,8 +158,20 @@ fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen
         ..
     })) = kept
     {
-        let status = serde_json::from_str(document.get())
-            .map_or_else(|_| String::new(), |s: Status| s.status);
+        let (status, run) = serde_json::from_str(document.get())
+            .map_or_else(|_| Default::default(), |s: Status| (s.status, s.run));
+        if let Some(other) = run.filter(|run| run != id.as_str()) {
+            let message = format!("{} holds the result of another run, {other}", dir.display());
+            let error = Error::new(Code::State, message).hint(format!(
+                "what was pushed is on the remote: remove {} and run the task again",
+                dir.display()
+            ));
+            return Some(Seen {
+                started_at,
+                standing: Standing::Failed,
+                document: Document::Made(made(id, None, "failed", Some(&error))),
+            });
+        }
         match status.as_str() {
             // A walk of a finished run changes nothing, so whether one is under way does not matter.
             "notified" | "deployed" if !undelivered.contains(id.as_str()) => {

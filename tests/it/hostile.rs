@@ -519,3 +519,308 @@ fn no_attachment_comes_from_a_private_address() {
         .go_env("generate", &task, &[], &[trust, listed])
         .exits(0);
 }
+
+#[cfg(unix)]
+type Fill<'a> = &'a dyn Fn(&Bench);
+
+/// Whatever is in the page's folder and was not put there by a deployment stays, and is named.
+#[cfg(unix)]
+#[test]
+fn a_local_page_replaces_what_a_deployment_wrote_and_nothing_else() {
+    use std::os::unix::fs::symlink;
+    let git = |bench: &Bench, args: &str| {
+        let mut git = Command::new("git");
+        git.current_dir(bench.path("sites")).args(args.split(' '));
+        let done = git
+            .env("GIT_AUTHOR_NAME", "me")
+            .env("GIT_AUTHOR_EMAIL", "me@example.com")
+            .env("GIT_COMMITTER_NAME", "me")
+            .env("GIT_COMMITTER_EMAIL", "me@example.com")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{args}: {done:?}");
+    };
+    let write = |bench: &Bench, name: &str| {
+        fs::write(bench.path("sites").join(name), "mine").unwrap();
+    };
+    let tree = |bench: &Bench| {
+        let listed = Command::new("sh")
+            .args(["-c", "find . -not -path './demo-site.git/*' -not -name demo-site.git | sort; find . -type f -not -path './demo-site.git/*' -exec sha256sum {} + | sort"])
+            .current_dir(bench.path("sites"))
+            .output()
+            .unwrap();
+        String::from_utf8(listed.stdout).unwrap()
+    };
+    let options = ["--local", "sites", "--no-notify"];
+    // What is there before, whether a deployment was, and what is named.
+    let plants: [(&str, bool, Fill<'_>); 11] = [
+        ("demo-site/.git", false, &|bench| {
+            git(bench, "init -q --bare demo-site.git");
+            git(bench, "clone -q demo-site.git demo-site");
+        }),
+        ("demo-site/.git", false, &|bench| {
+            git(bench, "init -q --bare demo-site.git");
+            git(bench, "clone -q demo-site.git demo-site");
+            write(bench, "demo-site/thesis.txt");
+            git(bench, "-C demo-site add .");
+            git(bench, "-C demo-site commit -q -m unpushed");
+        }),
+        ("demo-site/thesis.txt", false, &|bench| {
+            git(bench, "init -q --bare demo-site.git");
+            fs::create_dir(bench.path("sites/demo-site")).unwrap();
+            write(bench, "demo-site/thesis.txt");
+        }),
+        ("demo-site", false, &|bench| {
+            fs::create_dir(bench.path("elsewhere")).unwrap();
+            symlink(bench.path("elsewhere"), bench.path("sites/demo-site")).unwrap();
+        }),
+        ("demo-site", false, &|bench| {
+            symlink(bench.path("missing"), bench.path("sites/demo-site")).unwrap();
+        }),
+        ("demo-site", false, &|bench| write(bench, "demo-site")),
+        ("demo-site/notes.txt", true, &|bench| {
+            write(bench, "demo-site/notes.txt");
+        }),
+        ("demo-site/index.html", true, &|bench| {
+            write(bench, "demo-site/index.html");
+        }),
+        ("demo-site/copy.html", true, &|bench| {
+            let page = bench.path("sites/demo-site/index.html");
+            fs::copy(&page, page.with_file_name("copy.html")).unwrap();
+        }),
+        ("demo-site/a/b/link", true, &|bench| {
+            fs::create_dir_all(bench.path("sites/demo-site/a/b")).unwrap();
+            symlink(bench.path("mine"), bench.path("sites/demo-site/a/b/link")).unwrap();
+        }),
+        ("demo-site", true, &|bench| {
+            fs::rename(bench.path("sites/demo-site"), bench.path("elsewhere")).unwrap();
+            symlink(bench.path("elsewhere"), bench.path("sites/demo-site")).unwrap();
+        }),
+    ];
+    for (named, before, plant) in plants {
+        let bench = Bench::new();
+        fs::create_dir(bench.path("sites")).unwrap();
+        if before {
+            bench.go("run", &bench.task(json!({})), &options).exits(0);
+        }
+        plant(&bench);
+        let there = tree(&bench);
+        let two = bench.task(json!({"round": 2, "nonce": "n-2", "brief": "Another heading."}));
+        let document = bench.go("run", &two, &options).fails(1, "name_taken");
+        let message = document["error"]["message"].as_str().unwrap();
+        let place = bench.path("sites").join(named).display().to_string();
+        assert!(
+            message.starts_with(&format!("{place} is there already")),
+            "{message}"
+        );
+        assert_eq!(tree(&bench), there, "{named}");
+        assert!(!bench.path("missing").exists());
+        let pushed = bench.path("sites/demo-site.git/refs/heads/main").exists();
+        assert_eq!(pushed, before, "{named}: nothing is pushed");
+    }
+    // Cleared of it, the next rounds replace what the earlier ones wrote, whatever the state directory knows.
+    let bench = Bench::new();
+    bench.go("run", &bench.task(json!({})), &options).exits(0);
+    let page = bench.path("sites/demo-site/index.html");
+    let first = fs::read(&page).unwrap();
+    fs::remove_dir_all(bench.state()).unwrap();
+    fs::create_dir(bench.path("sites/demo-site/empty")).unwrap();
+    let two = bench.task(json!({"round": 2, "nonce": "n-2", "brief": "Another heading."}));
+    bench.go("run", &two, &options).exits(0);
+    assert_ne!(fs::read(&page).unwrap(), first);
+}
+
+#[cfg(unix)]
+fn fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_directory_that_others_can_write_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let bench = Bench::new();
+    let task = bench.task(json!({}));
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    bench.go("run", &task, &[]).exits(0);
+    let asked = bench.world.log().len();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&bench.state()), 0o700);
+    let run = fs::read_dir(bench.state().join("runs")).unwrap().next();
+    let run = run.unwrap().unwrap().path();
+    assert_eq!((mode(&run), mode(&run.join("run.json"))), (0o700, 0o600));
+    let refused = |named: &str, advice: &str| {
+        let file = bench.path("task.json");
+        let file = file.to_str().unwrap();
+        for command in [
+            &["run", file][..],
+            &["status"],
+            &["notify", "--retry"],
+            &["notify", file],
+        ] {
+            let ran = bench.run(command);
+            assert_eq!(ran.status, 1, "{command:?}: {ran:?}");
+            assert!(
+                ran.stderr.contains(named) && ran.stderr.contains(advice),
+                "{ran:?}"
+            );
+        }
+    };
+    for folder in [bench.state(), bench.state().join("runs")] {
+        for open in [0o777, 0o770, 0o702] {
+            set(&folder, open);
+            refused("can be written by others", "chmod 700");
+        }
+        set(&folder, 0o755);
+    }
+    bench.go("run", &task, &[]).exits(0);
+    let away = bench.path("away");
+    fs::rename(bench.state(), &away).unwrap();
+    symlink(&away, bench.state()).unwrap();
+    refused("is a link", "away");
+    fs::remove_file(bench.state()).unwrap();
+    fs::write(bench.state(), "").unwrap();
+    refused("is not a folder", "--state-dir");
+    assert_eq!(bench.world.log().len(), asked);
+}
+
+/// What is no regular file in the place of a record is neither waited for nor followed nor read without end.
+#[cfg(unix)]
+#[test]
+fn what_stands_in_the_place_of_a_record_is_refused() {
+    use std::os::unix::fs::symlink;
+    type Plant = fn(&Path);
+    let plants: [Plant; 4] = [
+        fifo,
+        |path| symlink("/dev/zero", path).unwrap(),
+        |path| fs::create_dir(path).unwrap(),
+        |path| {
+            let other = path.with_extension("elsewhere");
+            fs::write(&other, "{}").unwrap();
+            symlink(&other, path).unwrap();
+        },
+    ];
+    let bench = Bench::new();
+    let task = bench.task(json!({}));
+    bench.go("run", &task, &["--no-notify"]).exits(0);
+    let run = fs::read_dir(bench.state().join("runs")).unwrap().next();
+    let run = run.unwrap().unwrap().path();
+    let file = bench.path("task.json").display().to_string();
+    for record in [
+        "run.json",
+        "generate.json",
+        "push.json",
+        "deploy.json",
+        "lock",
+    ] {
+        for plant in plants {
+            let good = run.join(record);
+            let kept = run.join("kept");
+            fs::rename(&good, &kept).unwrap();
+            plant(&good);
+            let document = bench.run(["run", &file, "--no-notify"]).fails(1, "state");
+            let message = document["error"]["message"].as_str().unwrap();
+            assert!(message.contains(record), "{message}");
+            let kind = good.symlink_metadata().unwrap().file_type();
+            assert!(!kind.is_file(), "{record} is left as it is");
+            bench.run(["status", &file]);
+            if kind.is_dir() {
+                fs::remove_dir(&good).unwrap();
+            } else {
+                fs::remove_file(&good).unwrap();
+            }
+            fs::rename(&kept, &good).unwrap();
+        }
+    }
+    let log = run.join("log");
+    for plant in plants {
+        plant(&log);
+        let document = bench.run(["run", &file, "--detach"]).fails(1, "state");
+        assert!(
+            document["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("log")
+        );
+        let _ = fs::remove_file(&log).or_else(|_| fs::remove_dir(&log));
+    }
+    // git would wait for it in its own repository.
+    let head = run.join("repo.git/HEAD");
+    fs::remove_file(&head).unwrap();
+    fifo(&head);
+    let two = bench.task(json!({"brief": "Other."}));
+    bench.go("run", &two, &["--fresh"]).exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn settings_are_read_from_a_regular_file() {
+    use std::os::unix::fs::symlink;
+    let bench = Bench::new();
+    let file = bench.path("task.json").display().to_string();
+    bench.write_task("task.json", &bench.task(json!({})));
+    let (env, given) = (bench.path(".env"), bench.path("given.env"));
+    let plants: [fn(&Path); 3] = [
+        fifo,
+        |path| symlink("/dev/zero", path).unwrap(),
+        |path| fs::create_dir(path).unwrap(),
+    ];
+    for plant in plants {
+        for (path, option) in [(&env, None), (&given, given.to_str())] {
+            plant(path);
+            let mut command = bench.command(["run", &file]);
+            if let Some(option) = option {
+                command.args(["--env-file", option]);
+            }
+            let document = finish(command).fails(2, "config");
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let message = document["error"]["message"].as_str().unwrap();
+            assert!(
+                message.contains(name) && message.contains("regular"),
+                "{message}"
+            );
+            let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
+        }
+    }
+    // A link in the working directory leads to what somebody else has chosen; one that the user names, to what he has.
+    fs::write(bench.path("real"), "GITHUB_OWNER=octo-dev\n").unwrap();
+    symlink(bench.path("real"), &env).unwrap();
+    bench.run(["run", &file]).fails(2, "config");
+    fs::remove_file(&env).unwrap();
+    symlink(bench.path("real"), &given).unwrap();
+    bench
+        .run(["run", &file, "--env-file", given.to_str().unwrap()])
+        .exits(0);
+}
+
+#[test]
+fn a_journal_in_another_runs_place_is_refused() {
+    let bench = Bench::new();
+    bench.go("run", &bench.task(json!({})), &[]).exits(0);
+    let runs = bench.state().join("runs");
+    let first = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap();
+    for other in [
+        json!({"nonce": "n-2"}),
+        json!({"round": 2}),
+        json!({"email": "other@example.com"}),
+    ] {
+        let task = bench.task(other);
+        // To learn its name.
+        let id = bench.go("generate", &task, &["-o", "out"]).json()["run"].clone();
+        let place = runs.join(id.as_str().unwrap());
+        std::fs::remove_dir_all(&place).unwrap();
+        std::fs::rename(first.path(), &place).unwrap();
+        let document = bench.go("run", &task, &[]).fails(1, "state");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains("is of another run"), "{message}");
+        bench.go("notify", &task, &[]).fails(1, "state");
+        let file = bench.path("task.json").display().to_string();
+        let seen = bench.run(["status", &file]).json();
+        assert_ne!(seen["status"], "notified", "{seen:#}");
+        std::fs::rename(&place, first.path()).unwrap();
+    }
+    assert_eq!(bench.world.notifications().len(), 1);
+}

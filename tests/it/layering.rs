@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 6] = [
     &["request", "content"],
     &["ports", "journal"],
     &[
-        "progress", "clock", "error", "secret", "text", "values", "growth",
+        "progress", "clock", "disk", "error", "secret", "text", "values", "growth",
     ],
 ];
 

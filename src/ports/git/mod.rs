@@ -13,7 +13,7 @@ mod objects;
 mod own;
 mod refusal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,6 +136,9 @@ impl Git {
                 .with_context(|| format!("removing the locks of a dead git in {}", dir.display()))
                 .or_code(Code::GitFailed)
         };
+        own::require_files(dir)
+            .context("looking at the repository")
+            .or_code(Code::GitFailed)?;
         clear()?;
         let words = [
             "init",
@@ -327,6 +330,71 @@ impl Git {
                     .or_code(Code::GitFailed)
             })
             .collect()
+    }
+
+    /// The ids that files have as blobs, in the order asked for, one process for all.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn hash(&self, dir: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
+        let feed: Feed<'_> = Box::new(|out| {
+            files.iter().try_for_each(|file| {
+                out.write_all(file.as_os_str().as_encoded_bytes())?;
+                out.write_all(b"\n")
+            })
+        });
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(["hash-object", "--no-filters", "--stdin-paths"]),
+            feed: Some(feed),
+            ..Call::default()
+        })?;
+        let ids: Vec<String> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect();
+        if ids.len() == files.len() {
+            Ok(ids)
+        } else {
+            let message = format!("git hash-object named {} of {}", ids.len(), files.len());
+            Err(Error::new(Code::GitFailed, message))
+        }
+    }
+
+    /// Each path with each blob that a commit of any branch has there.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn versions(&self, dir: &Path) -> Result<HashSet<(String, String)>> {
+        let words = [
+            "log",
+            "--branches",
+            "--format=",
+            "--raw",
+            "-r",
+            "-z",
+            "-m",
+            "--root",
+            "--no-abbrev",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+        ];
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(words),
+            ..Call::default()
+        })?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut parts = text.split('\0');
+        let mut all = HashSet::new();
+        // `:MODE SP MODE SP OBJECT SP OBJECT SP STATUS NUL PATH NUL`, see git-diff-tree(1), RAW OUTPUT FORMAT.
+        while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
+            if let Some(blob) = facts.split(' ').nth(3) {
+                all.insert((path.to_owned(), blob.to_owned()));
+            }
+        }
+        Ok(all)
     }
 
     /// Brings a commit to the remote's `main`, on top of `parent`, never forced.

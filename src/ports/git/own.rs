@@ -4,13 +4,38 @@
 //! `http.proxy`, `include.path`, …), and no option makes it leave that file unread. The list of such settings grows with each
 //! git, so the file is replaced as a whole instead of being searched for what is bad.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+use crate::disk::{self, Links};
 
 const CONFIG: &str = "config";
 /// Far more than git writes into a bare repository's.
 const READ_AT_MOST: u64 = 16 * 1024;
+const UNREADABLE: [ErrorKind; 3] = [
+    ErrorKind::NotFound,
+    ErrorKind::InvalidInput,
+    ErrorKind::FileTooLarge,
+];
+
+/// What git opens first in a repository. It would wait for a FIFO without end.
+const OPENED: [&str; 5] = [CONFIG, "HEAD", "packed-refs", "shallow", "refs/heads/main"];
+
+/// # Errors
+/// Names what is neither a regular file nor leads to one.
+pub fn require_files(dir: &Path) -> io::Result<()> {
+    for file in OPENED.map(|name| dir.join(name)) {
+        match file.metadata() {
+            Ok(found) if !found.is_file() => {
+                let message = format!("{} is not a regular file", file.display());
+                return Err(io::Error::new(ErrorKind::InvalidInput, message));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// What can stand for a part of the repository, or add to its configuration: never made by us.
 const FOREIGN: [&str; 4] = [
@@ -61,18 +86,13 @@ pub fn restore(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing for what is no file: neither is a link followed nor does a FIFO make us wait.
+/// Nothing for what is no file of a sensible size.
 fn read(file: &Path) -> io::Result<String> {
-    match file.symlink_metadata() {
-        Ok(found) if found.is_file() => {}
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-        _ => return Ok(String::new()),
+    match disk::read(file, Links::Refuse, READ_AT_MOST) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(e) if UNREADABLE.contains(&e.kind()) => Ok(String::new()),
+        Err(e) => Err(e),
     }
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(READ_AT_MOST)
-        .read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Ours. How objects and refs are stored was decided when the repository was made (by `GIT_DEFAULT_HASH`, or a git whose
