@@ -166,7 +166,7 @@ fn an_env_that_is_no_file_is_refused_at_once() {
             .go("run", &bench.task(json!({})), &[])
             .fails(2, "config");
         let message = document["error"]["message"].as_str().unwrap();
-        assert!(message.starts_with(".env is "), "{message}");
+        assert!(message.starts_with(".env: it is "), "{message}");
         assert!(bench.world.log().is_empty());
     };
     let link = |to: &'static str| move |path: &Path| std::os::unix::fs::symlink(to, path).unwrap();
