@@ -375,9 +375,9 @@ pub struct ModelArgs {
     /// Fail rather than use the template when no language model helps
     #[arg(long)]
     pub no_fallback: bool,
-    /// How often the model is told what is wrong with its app
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub repairs: u32,
+    /// How often the model is told what is wrong with its app [default: 2]
+    #[arg(long, value_name = "N")]
+    pub repairs: Option<u32>,
     /// Fetch nothing from the web for the model
     #[arg(long)]
     pub no_fetch: bool,

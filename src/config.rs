@@ -26,6 +26,7 @@ use crate::request::name;
 use crate::request::task::Task;
 use crate::run::{Errands, Goal, Setup};
 use crate::secret::Secret;
+use crate::stages::generate::asked::{Flags, NO_KEY};
 use crate::stages::generate::llm::Model;
 use crate::stages::{check, generate, scan};
 
@@ -182,6 +183,7 @@ fn resolve(
             no_model,
             private_hosts: env.hosts("LLMDEPLOY_FETCH_HOSTS")?,
             no_fallback: walk.is_some_and(|w| w.model.no_fallback),
+            flags: walk.map_or_else(Flags::default, |w| said_of_model(env, &w.model)),
         },
         checks: checks(env, walk),
         screenshot: walk.and_then(|w| w.screenshot.clone()),
@@ -194,6 +196,29 @@ fn resolve(
         notify_elsewhere: walk.is_some_and(|w| w.notify),
         world,
     })
+}
+
+/// What of the model is said by the user, for a rerun that must not take it for the same.
+fn said_of_model(env: &Environment, args: &ModelArgs) -> Flags {
+    let number = |flag: &str, n: Option<String>| n.map(|n| format!("{flag} {n}"));
+    let folder = |flag: &str, dir: &Option<PathBuf>| {
+        dir.as_ref().map(|dir| format!("{flag} {}", dir.display()))
+    };
+    let steering = [
+        number("--repairs", args.repairs.map(|n| n.to_string())),
+        args.no_fetch.then(|| "--no-fetch".to_owned()),
+        number(
+            "--max-tokens-total",
+            args.max_tokens_total.map(|n| n.to_string()),
+        ),
+        folder("--record", &args.record),
+    ];
+    Flags {
+        model: args.model.as_ref().map(|m| m.trim().to_owned()),
+        setting: env.get("OPENAI_MODEL").map(|m| m.trim().to_owned()),
+        no_llm: args.no_llm,
+        steering: steering.into_iter().flatten().collect(),
+    }
 }
 
 /// Whom to ask, or why nobody is asked.
@@ -232,11 +257,11 @@ fn model(
     // A server of somebody else's is only asked without a key where the list names it beside one that has one.
     endpoints.retain(|e| e.usable() || home.usable());
     if endpoints.is_empty() && args.replay.is_none() && !args.print_prompt {
-        return Ok((None, Some("OPENAI_API_KEY is not set".to_owned())));
+        return Ok((None, Some(NO_KEY.to_owned())));
     }
     let model = Model {
         endpoints,
-        repairs: args.repairs,
+        repairs: args.repairs.unwrap_or(2),
         fetch: !args.no_fetch,
         fetch_hosts: env.hosts("LLMDEPLOY_FETCH_HOSTS")?,
         max_tokens_total: args.max_tokens_total,

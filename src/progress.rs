@@ -37,6 +37,10 @@ pub trait Progress: Send + Sync {
     fn detail(&self, text: &str);
     /// A stage ended well, with what it made.
     fn done(&self, stage: Stage, outcome: &str);
+    /// A stage that has nothing to do, with what was made before.
+    fn reused(&self, stage: Stage, what: &str) {
+        self.done(stage, &format!("{what}, made before"));
+    }
     /// Something a user should know though nothing failed.
     fn warn(&self, text: &str);
     /// A request or a command, for `-v`.

@@ -321,6 +321,10 @@ impl Progress for Lines {
         ));
     }
 
+    fn reused(&self, stage: Stage, what: &str) {
+        say(&format!("{stage}: {}, made before", indented(what)));
+    }
+
     fn warn(&self, text: &str) {
         say(&warning(text));
     }
@@ -400,6 +404,16 @@ impl Progress for Bars {
                 indented(outcome),
                 seconds(took.unwrap_or_default())
             );
+        });
+    }
+
+    fn reused(&self, stage: Stage, what: &str) {
+        self.with(|slot| {
+            if let Some((_, _, bar)) = slot.take() {
+                bar.finish_and_clear();
+            }
+            let what = indented(what);
+            let _ = writeln!(io::stderr().lock(), "✓ {stage:<8} {what}, made before");
         });
     }
 

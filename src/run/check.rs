@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -49,7 +49,7 @@ impl Walk<'_> {
                 if self.task.round > 1 {
                     self.bind_destination()?;
                 }
-                self.look_first()?;
+                self.pushed_before()?;
             }
             self.generate()?;
             self.enter(Stage::Check);
@@ -80,55 +80,51 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether the verdicts on record are what is asked for.
+    pub(super) fn verdicts_stand(&self) -> Result<bool> {
+        let mode = self.setup.checks.mode;
+        // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
+        // verdict of its own, and a picture is taken of the page as it is looked at.
+        let unjudged = |v: &Verdict| v.kind != Kind::Manual && v.status == check::Status::Skipped;
+        let known = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
+        Ok(known.is_some_and(|step| {
+            (mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged))
+                && self.setup.screenshot.is_none()
+        }))
+    }
+
     /// The verdicts on record, or new ones.
     pub(super) fn check(&mut self) -> Result<()> {
         self.enter(Stage::Check);
-        let mode = self.setup.checks.mode;
-        // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
-        // verdict of its own.
-        let unjudged = |v: &Verdict| v.kind != Kind::Manual && v.status == check::Status::Skipped;
-        let stands = |step: &Step<Vec<Verdict>>| {
-            mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged)
-        };
-        if self
-            .journal
-            .read::<Step<Vec<Verdict>>>(step::CHECK)?
-            .is_some_and(|step| !stands(&step))
+        let known = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
+        if let Some(Step { value, .. }) = &known
+            && self.verdicts_stand()?
         {
-            self.journal.forget(&[step::CHECK])?;
+            let text = counted(value);
+            self.setup.world.progress.reused(Stage::Check, &text);
+            return Ok(());
         }
-        let mut no_browser = None;
-        let step = self.journal.step(step::CHECK, || {
-            let report = self.judge(false)?;
-            no_browser = report.no_browser;
-            Ok(report.verdicts)
-        })?;
-        self.done(&step.value);
-        if mode == Mode::Require {
-            check::require(&step.value, no_browser.as_deref())
+        let started = Instant::now();
+        let report = self.judge(false)?;
+        // Without a browser, or with the checks off, what was seen before is worth more.
+        let worse = report.no_browser.is_some() || self.setup.checks.mode == Mode::Off;
+        let verdicts = match known {
+            Some(known) if worse && self.setup.checks.mode != Mode::Require => known.value,
+            _ => report.verdicts,
+        };
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let value = &verdicts;
+        self.journal.write(step::CHECK, &Step { ms, value })?;
+        self.done(&verdicts);
+        if self.setup.checks.mode == Mode::Require {
+            check::require(&verdicts, report.no_browser.as_deref())
         } else {
             Ok(())
         }
     }
 
     fn done(&self, verdicts: &[Verdict]) {
-        let count = |status| verdicts.iter().filter(|v| v.status == status).count();
-        let mut text = format!(
-            "{} of {} checks passed",
-            count(check::Status::Passed),
-            verdicts.len()
-        );
-        for (status, word) in [
-            (check::Status::Failed, "failed"),
-            (check::Status::Unknown, "unknown"),
-            (check::Status::Skipped, "skipped"),
-        ] {
-            match count(status) {
-                0 => {}
-                // Writing to a String cannot fail.
-                n => drop(write!(text, ", {n} {word}")),
-            }
-        }
+        let text = counted(verdicts);
         self.setup.world.progress.done(Stage::Check, &text);
     }
 
@@ -444,6 +440,28 @@ impl Walk<'_> {
             .zip(contents.unwrap_or_default())
             .collect()
     }
+}
+
+/// So many of so many, in words.
+fn counted(verdicts: &[Verdict]) -> String {
+    let count = |status| verdicts.iter().filter(|v| v.status == status).count();
+    let mut text = format!(
+        "{} of {} checks passed",
+        count(check::Status::Passed),
+        verdicts.len()
+    );
+    for (status, word) in [
+        (check::Status::Failed, "failed"),
+        (check::Status::Unknown, "unknown"),
+        (check::Status::Skipped, "skipped"),
+    ] {
+        match count(status) {
+            0 => {}
+            // Writing to a String cannot fail.
+            n => drop(write!(text, ", {n} {word}")),
+        }
+    }
+    text
 }
 
 fn read_folder(dir: &Path, prefix: &str, files: &mut FileSet) -> anyhow::Result<()> {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{Goal, Walk, step};
+use serde::{Deserialize, Serialize};
+
+use super::{Goal, Walk, preview, step};
 use crate::error::{Code, Error, Result};
 use crate::journal::briefs;
 use crate::journal::record::Step;
@@ -13,7 +15,7 @@ use crate::stages::check as checks;
 use crate::stages::commit::{self, Commit};
 use crate::stages::deploy::{self, Outcome, Push};
 use crate::stages::generate::llm::{Draft, Earlier, Judge};
-use crate::stages::generate::{self, App, Brief};
+use crate::stages::generate::{self, App, Brief, asked};
 use crate::stages::remote::Base;
 use crate::text::head;
 
@@ -25,10 +27,12 @@ const REDO: u32 = 5;
 
 impl Walk<'_> {
     /// Generate, check, commit and push, again if the branch has moved meanwhile. `None` where the goal comes before the push.
-    pub(super) fn make(&mut self) -> Result<Option<Step<Push>>> {
-        let started = Instant::now();
-        if let Some(push) = self.look_first()? {
-            return self.record_push(push, started).map(Some);
+    pub(super) fn make(&mut self) -> Result<Option<Push>> {
+        if let Some(push) = self.pushed_before()?
+            && self.goal > Goal::Check
+        {
+            self.go_on_from(&push)?;
+            return Ok(Some(push));
         }
         for _ in 0..=REDO {
             self.generate()?;
@@ -58,7 +62,14 @@ impl Walk<'_> {
                 &commit,
                 known,
             )? {
-                Outcome::Pushed(push) => return self.record_push(push, started).map(Some),
+                Outcome::Pushed(push) => {
+                    self.record_push(&push, started)?;
+                    // Another process was faster.
+                    if push.sha != commit.sha {
+                        self.go_on_from(&push)?;
+                    }
+                    return Ok(Some(push));
+                }
                 Outcome::Moved(repository, base) => self.start_over(repository, base)?,
             }
         }
@@ -72,18 +83,31 @@ impl Walk<'_> {
         .hint("run the same command again"))
     }
 
-    /// Looks at the remote before anything is made, where what is there matters for making it.
-    pub(super) fn look_first(&mut self) -> Result<Option<Push>> {
-        // What a language model makes costs something: a run that was pushed before the state directory was lost is not made
-        // again. One request where there is no repository yet.
+    /// The push of this run that is on record, or that is found on the remote where it matters.
+    pub(super) fn pushed_before(&mut self) -> Result<Option<Push>> {
+        if let Some(push) = self.journal.read::<Step<Push>>(step::PUSH)? {
+            return Ok(Some(push.value));
+        }
+        let started = Instant::now();
+        let found = self.look_first()?;
+        if let Some(push) = &found {
+            self.record_push(push, started)?;
+        }
+        Ok(found)
+    }
+
+    /// Looks at the remote before anything is made: what is there is built on, and a run that was pushed before the state
+    /// directory was lost, or from another one, is not made again.
+    fn look_first(&mut self) -> Result<Option<Push>> {
+        // A commit that stays here is looked up for where it would cost something to make it.
         let costly = self.setup.adopt || self.setup.generate.model.is_some();
-        let needed = self.task.round > 1 || costly && self.goal > Goal::Check;
-        if !needed
-            || self
-                .journal
-                .read::<Step<generate::Record>>(step::GENERATE)?
-                .is_some()
-        {
+        let needed = self.goal >= Goal::Deploy
+            || (self.task.round > 1 || costly && self.goal > Goal::Check)
+                && self
+                    .journal
+                    .read::<Step<generate::Record>>(step::GENERATE)?
+                    .is_none();
+        if !needed {
             return Ok(None);
         }
         self.enter(Stage::Generate);
@@ -91,22 +115,99 @@ impl Walk<'_> {
             .world
             .progress
             .detail("looking at what is on the remote");
+        self.look()
+    }
+
+    /// Fetches what is on the remote, to build on; a push of this run, if there is one.
+    fn look(&mut self) -> Result<Option<Push>> {
         let (git_dir, description) = (self.git_dir(), self.description());
-        let found = deploy::look(
-            &self.setup.world,
-            self.task,
-            &self.target(&git_dir, &description),
-        )?;
-        let Some(deploy::Found {
-            repository,
-            base,
-            push,
-        }) = found
-        else {
+        let target = self.target(&git_dir, &description);
+        let found = deploy::look(&self.setup.world, self.task, &target)?;
+        Ok(found.and_then(|found| {
+            self.ground = Some((found.repository, found.base));
+            found.push
+        }))
+    }
+
+    /// What was pushed before is what the run has made: refuses to take it for something else, judges it where that is still
+    /// to be done, and says what is reused.
+    fn go_on_from(&mut self, push: &Push) -> Result<()> {
+        self.enter(Stage::Generate);
+        let record = self.record_of(push)?;
+        if let Some(asked) = self.another(&record, push)? {
+            return Err(refused(&asked, &record));
+        }
+        let progress = &self.setup.world.progress;
+        self.say_reused(&record);
+        if !self.verdicts_stand()? {
+            self.app = Some(self.committed_app(push)?);
+        }
+        self.check().map_err(|e| match e.code {
+            Code::ChecksFailed => e.hint(
+                "it was pushed before: mend it in the next round, or make it anew with --fresh",
+            ),
+            _ => e,
+        })?;
+        progress.reused(Stage::Commit, head(push.sha.as_str(), 7));
+        Ok(())
+    }
+
+    /// What is known of how the app of a push was made.
+    fn record_of(&mut self, push: &Push) -> Result<generate::Record> {
+        match self.made_of(push)? {
+            Some(record) => Ok(record),
+            None => Ok(self.committed_app(push)?.record),
+        }
+    }
+
+    /// The record of the app, if it is the one that was pushed.
+    fn made_of(&self, push: &Push) -> Result<Option<generate::Record>> {
+        let commit = self.journal.read::<Step<Commit>>(step::COMMIT)?;
+        if push.recovered.is_some() && commit.is_some_and(|c| c.value.sha != push.sha) {
             return Ok(None);
-        };
-        self.ground = Some((repository, base));
-        Ok(push)
+        }
+        let record = self
+            .journal
+            .read::<Step<generate::Record>>(step::GENERATE)?;
+        Ok(record.map(|r| r.value))
+    }
+
+    /// The app as it was pushed, from the commit itself.
+    fn committed_app(&mut self, push: &Push) -> Result<App> {
+        let (world, git_dir) = (&self.setup.world, self.git_dir());
+        if !world.git.has(&git_dir, &push.sha) {
+            self.look()?;
+        }
+        let tree = world.git.tree(&git_dir, push.sha.as_str())?;
+        let trailer = push.recovered.as_deref().unwrap_or_default();
+        Ok(App::committed(&push.sha, &tree, trailer))
+    }
+
+    /// What is asked for otherwise than it was pushed.
+    fn another(&mut self, record: &generate::Record, push: &Push) -> Result<Option<String>> {
+        let options = &self.setup.generate;
+        match &options.site {
+            // Found on the remote: then its files tell.
+            Some(dir) if record.site.is_none() => {
+                let app = self.committed_app(push)?;
+                let files = preview::kept(&self.setup.world, &app, &self.git_dir())?;
+                let same = generate::same_files(self.task, dir, &files)?;
+                Ok((!same).then(|| format!("--site {}", dir.display())))
+            }
+            _ => asked::another(options, record),
+        }
+    }
+
+    fn say_reused(&self, record: &generate::Record) {
+        let progress = &self.setup.world.progress;
+        let files = record.files.len();
+        let how = asked::how(&record.generator);
+        progress.reused(Stage::Generate, &format!("{files} files, {how}"));
+        for flag in asked::unused(&self.setup.generate.flags, record) {
+            progress.warn(&format!(
+                "{flag}: without effect, for the app was made before; --fresh makes it anew"
+            ));
+        }
     }
 
     /// The branch has moved. The template is rendered on the new ground; files that cost something are kept as they are.
@@ -151,54 +252,57 @@ impl Walk<'_> {
 
     pub(super) fn generate(&mut self) -> Result<()> {
         self.enter(Stage::Generate);
+        let push = self.journal.read::<Step<Push>>(step::PUSH)?;
         let mut record = self
             .journal
-            .read::<Step<generate::Record>>(step::GENERATE)?;
-        if let (Some(known), Some(dir)) = (&record, &self.setup.generate.site)
-            && !generate::same_site(&known.value, dir)?
+            .read::<Step<generate::Record>>(step::GENERATE)?
+            .map(|r| r.value);
+        if let Some(Step { value: push, .. }) = push {
+            let made = self.made_of(&push)?;
+            let record = self.record_of(&push)?;
+            let app = match self.another(&record, &push)? {
+                None => match made {
+                    Some(record) => App {
+                        stored: self.journal.load_files(&record.stored)?,
+                        record,
+                    },
+                    None => self.committed_app(&push)?,
+                },
+                // A look at files of one's own is no run of them.
+                Some(_) if self.goal == Goal::Check && self.setup.generate.site.is_some() => {
+                    self.app = Some(self.make_app()?);
+                    return Ok(());
+                }
+                Some(asked) => return Err(refused(&asked, &record)),
+            };
+            self.say_reused(&app.record);
+            self.app = Some(app);
+            return Ok(());
+        }
+        if let Some(known) = &record
+            && let Some(asked) = asked::another(&self.setup.generate, known)?
         {
-            self.journal
-                .forget(&[step::COMMIT, step::CHECK, step::GENERATE])?;
+            let how = asked::how(&known.generator);
+            self.setup.world.progress.warn(&format!(
+                "{asked}: the app is made anew; the one on record was made {how}"
+            ));
+            self.journal.forget(&[step::COMMIT, step::CHECK])?;
+            self.resumed_from = None;
             record = None;
         }
-        let app = if let Some(Step { value: record, .. }) = record {
+        if let Some(record) = record {
             let stored = self.journal.load_files(&record.stored)?;
-            App { record, stored }
-        } else {
-            let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
-            let base = self
-                .ground
-                .as_ref()
-                .and_then(|(_, base)| base.as_ref())
-                .map(|base| (base, git_dir.as_path()));
-            let (calls, earlier) = (self.calls(), self.earlier()?);
-            let judge = |draft: &Draft<'_>| self.judge_draft(draft);
-            // A recording is the same with and without a browser, so what one sees is no part of it.
-            let taped = setup
-                .generate
-                .model
-                .as_ref()
-                .is_some_and(|m| m.record.is_some() || m.replay.is_some());
-            let off = taped || setup.checks.mode == checks::Mode::Off;
-            let judge: Option<&Judge<'_>> = if off { None } else { Some(&judge) };
-            let brief = Brief {
-                repo: &self.repo,
-                started_at: self.run.started_at,
-                base,
-                calls: &calls,
-                earlier: &earlier,
-                judge,
-            };
-            let mut made = None;
-            self.journal.step(step::GENERATE, || {
-                let app = generate::app(&setup.world, task, &setup.generate, &brief)?;
-                self.journal.store_files(&app.stored)?;
-                let record = app.record.clone();
-                made = Some(app);
-                Ok(record)
-            })?;
-            made.ok_or_else(|| Error::new(Code::Internal, "the record was there after all"))?
-        };
+            self.say_reused(&record);
+            self.app = Some(App { record, stored });
+            return Ok(());
+        }
+        let started = Instant::now();
+        let app = self.make_app()?;
+        self.journal.store_files(&app.stored)?;
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let value = &app.record;
+        self.journal.write(step::GENERATE, &Step { ms, value })?;
+        self.journal.keep_files(&app.record.stored)?;
         let by = app.record.generator.name();
         self.setup.world.progress.done(
             Stage::Generate,
@@ -208,8 +312,59 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn calls(&self) -> PathBuf {
-        self.journal.dir().join("llm")
+    /// The app as it is asked for, on what is on the remote. It goes on no record here.
+    fn make_app(&self) -> Result<App> {
+        let (setup, task, git_dir) = (self.setup, self.task, self.git_dir());
+        let base = self
+            .ground
+            .as_ref()
+            .and_then(|(_, base)| base.as_ref())
+            .map(|base| (base, git_dir.as_path()));
+        let (calls, earlier) = (self.calls()?, self.earlier()?);
+        let judge = |draft: &Draft<'_>| self.judge_draft(draft);
+        // A recording is the same with and without a browser, so what one sees is no part of it.
+        let taped = setup
+            .generate
+            .model
+            .as_ref()
+            .is_some_and(|m| m.record.is_some() || m.replay.is_some());
+        let off = taped || setup.checks.mode == checks::Mode::Off;
+        let judge: Option<&Judge<'_>> = if off { None } else { Some(&judge) };
+        let brief = Brief {
+            repo: &self.repo,
+            started_at: self.run.started_at,
+            base,
+            calls: &calls,
+            earlier: &earlier,
+            judge,
+        };
+        generate::app(&setup.world, task, &setup.generate, &brief)
+    }
+
+    /// Where the calls to a language model are kept. An answer is known again by what was said, so answers to somebody who
+    /// wanted another model, or none, lie elsewhere.
+    fn calls(&self) -> Result<PathBuf> {
+        let (top, options) = (self.journal.dir().join("llm"), &self.setup.generate);
+        if options.model.is_none() {
+            return Ok(top);
+        }
+        let known = self.journal.read::<Conversation>(step::ASKED)?;
+        let made = (self.journal).read::<Step<generate::Record>>(step::GENERATE)?;
+        let conversation = match known {
+            Some(known) if options.differs(&known.wish, None).is_none() => known,
+            known => {
+                let wish = options.wish();
+                let first = known.is_none() && made.is_none();
+                let folder = (!first).then(|| wish.key());
+                let conversation = Conversation { wish, folder };
+                self.journal.write(step::ASKED, &conversation)?;
+                conversation
+            }
+        };
+        Ok(match conversation.folder {
+            Some(folder) => top.join(folder),
+            None => top,
+        })
     }
 
     /// What earlier rounds asked for; what this one does is kept for later ones.
@@ -252,7 +407,7 @@ impl Walk<'_> {
             .as_ref()
             .and_then(|(_, base)| base.as_ref())
             .map(|base| (base, git_dir.as_path()));
-        let (calls, earlier) = (self.calls(), self.rounds_before()?);
+        let (calls, earlier) = (self.calls()?, self.rounds_before()?);
         let brief = Brief {
             repo: &self.repo,
             started_at: self.run.started_at,
@@ -280,7 +435,9 @@ impl Walk<'_> {
         {
             self.journal.forget(&[step::COMMIT])?;
         }
+        let mut made = false;
         let step = self.journal.step(step::COMMIT, || {
+            made = true;
             match &app.record.base {
                 // Whatever is there is of a process that died, and the commit is the same each time it is made.
                 None => self.journal.forget_git()?,
@@ -301,40 +458,45 @@ impl Walk<'_> {
             };
             commit::make(&setup.world, task, app, &setup.scan, &place)
         })?;
-        setup
-            .world
-            .progress
-            .done(Stage::Commit, step.value.sha.as_str());
+        let (progress, sha) = (&setup.world.progress, step.value.sha.as_str());
+        if made {
+            progress.done(Stage::Commit, sha);
+        } else {
+            progress.reused(Stage::Commit, head(sha, 7));
+        }
         Ok(step.value)
     }
 
-    fn record_push(&mut self, push: Push, started: Instant) -> Result<Step<Push>> {
+    fn record_push(&mut self, push: &Push, started: Instant) -> Result<()> {
+        if push.recovered.is_some() {
+            let commit = self.journal.read::<Step<Commit>>(step::COMMIT)?;
+            if commit.is_none_or(|c| c.value.sha != push.sha) {
+                // What was made here is not what was pushed.
+                self.journal
+                    .forget(&[step::COMMIT, step::CHECK, step::GENERATE])?;
+                self.app = None;
+            }
+            self.resumed_from.get_or_insert(Stage::Deploy);
+        }
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let step = Step { ms, value: push };
-        self.journal.write(step::PUSH, &step)?;
-        if step.value.recovered.is_some() && self.resumed_from.is_none() {
-            self.resumed_from = Some(Stage::Deploy);
-        }
-        Ok(step)
+        self.journal.write(step::PUSH, &Step { ms, value: push })
     }
+}
 
-    /// `--site` with other files than were pushed would silently be ignored.
-    pub(super) fn require_pushed_site(&self) -> Result<()> {
-        let (Some(dir), Some(record)) = (
-            &self.setup.generate.site,
-            self.journal
-                .read::<Step<generate::Record>>(step::GENERATE)?,
-        ) else {
-            return Ok(());
-        };
-        if generate::same_site(&record.value, dir)? {
-            return Ok(());
-        }
-        let message = format!(
-            "--site {}: this run was pushed with other files",
-            dir.display()
-        );
-        Err(Error::new(Code::InvalidTask, message)
-            .hint("publish these with --fresh, or as a new round"))
-    }
+/// Whom the calls that are kept were made for.
+#[derive(Serialize, Deserialize)]
+struct Conversation {
+    wish: asked::Wish,
+    /// Below the folder of the calls; none for the first.
+    folder: Option<String>,
+}
+
+/// After the push an app is made no more: another would need another commit.
+fn refused(asked: &str, record: &generate::Record) -> Error {
+    let how = asked::how(&record.generator);
+    Error::new(
+        Code::InvalidTask,
+        format!("{asked}: this run was pushed with another app, made {how}"),
+    )
+    .hint("publish another with --fresh, or as the next round")
 }

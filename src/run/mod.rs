@@ -86,6 +86,8 @@ pub enum Goal {
 /// Names of the records.
 mod step {
     pub const DESTINATION: &str = "destination";
+    /// Whom the calls to a language model are for, and where they are kept.
+    pub const ASKED: &str = "asked";
     pub const GENERATE: &str = "generate";
     pub const CHECK: &str = "check";
     pub const COMMIT: &str = "commit";
@@ -395,16 +397,9 @@ impl<'a> Walk<'a> {
         if self.goal > Goal::Check || self.task.round > 1 {
             self.bind_destination()?;
         }
-        let push = match self.journal.read::<Step<Push>>(step::PUSH)? {
-            Some(push) if self.goal > Goal::Check => {
-                self.require_pushed_site()?;
-                Some(push)
-            }
-            _ => self.make()?,
-        };
-        match push {
+        match self.make()? {
             Some(push) if self.goal >= Goal::Deploy => {
-                let deployment = self.wait_for_page(&push.value)?;
+                let deployment = self.wait_for_page(&push)?;
                 if self.goal == Goal::Notify && self.setup.notify_for.is_some() {
                     self.notify(false)?;
                 }

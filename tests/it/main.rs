@@ -22,6 +22,7 @@ mod notify;
 mod output;
 mod readme;
 mod repairs;
+mod reruns;
 mod run;
 mod schema;
 mod secrets;

@@ -3,6 +3,7 @@
 //! Whatever makes the files, the rest is the same for all: attachments byte for byte where the task names them, a complete
 //! LICENSE, a README that knows every round, `.nojekyll`. Attachments are never altered and win over everything else.
 
+pub mod asked;
 mod attached;
 mod download;
 mod license;
@@ -23,6 +24,7 @@ pub use self::license::{is_mit, mit};
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
+use crate::ports::git::TreeEntry;
 use crate::ports::http::Hosts;
 pub use crate::ports::llm::Usage;
 use crate::request::task::{Source, Task};
@@ -43,6 +45,8 @@ pub struct Options {
     pub private_hosts: Option<Hosts>,
     /// A template instead of a model is a failure.
     pub no_fallback: bool,
+    /// What of it the user has said.
+    pub flags: asked::Flags,
 }
 
 /// How the files came to be, as the result tells it.
@@ -50,7 +54,8 @@ pub struct Options {
 pub struct Generator {
     pub kind: Kind,
     pub model: Option<String>,
-    pub attempts: u32,
+    /// Answers of a model; `None` where only the commit is known.
+    pub attempts: Option<u32>,
     pub usage: Option<Usage>,
     pub fallback_reason: Option<String>,
     /// Attachments that the brief asks to be changed and the model has changed. All others stand byte for byte.
@@ -72,7 +77,7 @@ impl Generator {
         Self {
             kind,
             model: None,
-            attempts: 0,
+            attempts: Some(0),
             usage: None,
             fallback_reason: None,
             changed_attachments: vec![],
@@ -95,7 +100,10 @@ impl Generator {
     pub fn from_trailer(name: &str) -> Option<Self> {
         [Kind::Llm, Kind::Template, Kind::Site, Kind::Replay]
             .into_iter()
-            .map(Self::by)
+            .map(|kind| Self {
+                attempts: None,
+                ..Self::by(kind)
+            })
             .find(|g| g.name() == name)
     }
 }
@@ -135,6 +143,9 @@ pub struct Record {
     /// Files on the remote that go.
     #[serde(default)]
     pub deleted: Vec<RelPath>,
+    /// What was asked for; not known of an app by an earlier version, or found on the remote.
+    #[serde(default)]
+    pub asked: Option<asked::Wish>,
 }
 
 /// The files to write, beside those that stay.
@@ -156,19 +167,43 @@ impl App {
             .iter()
             .map(|(path, bytes)| (path.clone(), bytes.as_slice()))
             .collect();
+        let attached: BTreeSet<&str> = (self.record.files.iter())
+            .filter(|f| f.origin == Origin::Attachment)
+            .map(|f| f.path.as_str())
+            .collect();
         for (path, attachment) in place::paths(task)?.iter().zip(&task.attachments) {
             if let Source::Bytes(bytes) = &attachment.source
-                && !self
-                    .record
-                    .generator
-                    .changed_attachments
-                    .iter()
-                    .any(|c| c == path.as_str())
+                && attached.contains(path.as_str())
             {
                 files.insert(path.clone(), bytes);
             }
         }
         Ok(files)
+    }
+
+    /// The app that a commit holds, wherever it was made: all its files stay as they are. `trailer`: how they came to be;
+    /// where it says nothing they are files as good as the user's own.
+    #[must_use]
+    pub fn committed(commit: &Sha, tree: &[TreeEntry], trailer: &str) -> Self {
+        let file = |entry: &TreeEntry| FileInfo {
+            path: entry.path.clone(),
+            bytes: entry.bytes,
+            origin: Origin::Kept,
+        };
+        let record = Record {
+            generator: Generator::from_trailer(trailer)
+                .unwrap_or_else(|| Generator::by(Kind::Site)),
+            base: Some(commit.clone()),
+            files: tree.iter().map(file).collect(),
+            stored: BTreeMap::new(),
+            site: None,
+            deleted: vec![],
+            asked: None,
+        };
+        Self {
+            record,
+            stored: FileSet::new(),
+        }
     }
 }
 
@@ -203,6 +238,12 @@ struct How {
 /// `invalid_task` where files cannot stand beside each other or a download is refused, `network`, `llm_failed` under
 /// `--no-fallback`, `usage` for a `--site` that cannot be published, `git_failed`.
 pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
+    let mut app = make(world, task, options, brief)?;
+    app.record.asked = Some(options.wish());
+    Ok(app)
+}
+
+fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
     let downloaded = download::attachments(world, task, options.private_hosts.as_ref())?;
     let attachments = attached::placed(task, |_, n| downloaded.get(n)?.as_deref())?;
     if let Some(dir) = &options.site {
@@ -350,20 +391,17 @@ pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<
         generator,
         site,
         deleted,
+        asked,
         ..
     } = app.record.clone();
-    finish(
-        world,
-        task,
-        brief,
-        attachments,
-        made,
-        How {
-            generator,
-            site,
-            deleted,
-        },
-    )
+    let how = How {
+        generator,
+        site,
+        deleted,
+    };
+    let mut app = finish(world, task, brief, attachments, made, how)?;
+    app.record.asked = asked;
+    Ok(app)
 }
 
 fn finish(
@@ -611,6 +649,7 @@ fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) ->
             stored: digests,
             site,
             deleted,
+            asked: None,
         },
         stored,
     }
@@ -622,6 +661,18 @@ fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) ->
 /// `usage`.
 pub fn same_site(record: &Record, dir: &Path) -> Result<bool> {
     Ok(record.site.as_deref() == Some(site::digest(&site::read(dir)?).as_str()))
+}
+
+/// Whether the files of the directory stand in these, attachments aside, which take their place.
+///
+/// # Errors
+/// `usage`, `invalid_task`.
+pub fn same_files(task: &Task, dir: &Path, files: &FileSet) -> Result<bool> {
+    let attached = place::paths(task)?;
+    let own = site::read(dir)?;
+    Ok(own
+        .iter()
+        .all(|(path, bytes)| attached.contains(path) || files.get(path) == Some(bytes)))
 }
 
 /// A path of the tool's own.

@@ -34,7 +34,7 @@ pub(super) fn ask(
         Outcome::Nothing(why, tally) => {
             let template = Generator::by(Kind::Template);
             return Ok(Asked::Nothing(Generator {
-                attempts: tally.attempts,
+                attempts: Some(tally.attempts),
                 usage: tally.usage,
                 fallback_reason: Some(why),
                 ..template
@@ -53,7 +53,7 @@ pub(super) fn ask(
         .collect();
     let generator = Generator {
         model: tally.model,
-        attempts: tally.attempts,
+        attempts: Some(tally.attempts),
         usage: tally.usage,
         changed_attachments: changed,
         ..Generator::by(kind)
