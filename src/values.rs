@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// A plain relative path with `/` between its parts, safe to write on any system and to commit.
 ///
 /// Refused: empty, absolute, `.` and `..` parts, a leading or trailing or doubled slash, a backslash, control characters,
-/// a part over 255 bytes, `.git` in any case and in the spellings that file systems fold into it, and the device names
+/// a part over 255 bytes, more than 1,024 bytes or 32 parts in all (below `assets/`), `.git` in any case and in the spellings that file systems fold into it, and the device names
 /// that Windows reserves, with or without an extension.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -25,8 +25,22 @@ const WINDOWS_DEVICES: [&str; 24] = [
 
 /// The bytes of one part of a path that common file systems can hold.
 const MAX_PART: usize = 255;
+/// The bytes and the parts of a name that somebody gives a file. Folders by the thousand cost memory for each of them, in git as well.
+const MAX_NAME: usize = 1_024;
+const MAX_PARTS: usize = 32;
+/// A file of that name may still be put into this folder.
+const FOLDER: &str = "assets/";
 
 impl RelPath {
+    /// A name as it is given to a file that has no place yet.
+    ///
+    /// # Errors
+    /// As [`RelPath::parse`], and where it is too long to be put anywhere.
+    pub fn name(name: &str) -> Result<Self, String> {
+        check_size(name, MAX_NAME, MAX_PARTS)?;
+        Self::parse(name)
+    }
+
     /// # Errors
     /// Says in a few words what is wrong with the path.
     pub fn parse(path: &str) -> Result<Self, String> {
@@ -42,6 +56,7 @@ impl RelPath {
         if path.starts_with('/') || path.ends_with('/') {
             return Err("begins or ends with a slash".to_owned());
         }
+        check_size(path, MAX_NAME + FOLDER.len(), MAX_PARTS + 1)?;
         path.split('/').try_for_each(check_part)?;
         Ok(Self(path.to_owned()))
     }
@@ -50,6 +65,16 @@ impl RelPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn check_size(path: &str, bytes: usize, parts: usize) -> Result<(), String> {
+    if path.len() > bytes {
+        return Err(format!("has more than {bytes} bytes"));
+    }
+    if path.split('/').count() > parts {
+        return Err(format!("has more than {parts} parts"));
+    }
+    Ok(())
 }
 
 fn check_part(part: &str) -> Result<(), String> {
@@ -320,8 +345,11 @@ mod tests {
             "com\u{b9}",
             "CONIN$",
             long.as_str(),
+            &"a/".repeat(50_000),
+            &("a/".repeat(33) + "b"),
+            &format!("{}b", "x".repeat(200) + "/").repeat(6),
         ] {
-            assert!(RelPath::parse(path).is_err(), "{path:?} must be refused");
+            assert!(RelPath::parse(path).is_err(), "{path:.80?} must be refused");
         }
     }
 
@@ -351,6 +379,21 @@ mod tests {
                 RelPath::parse(path).map(|p| p.to_string()),
                 Ok(path.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn names_have_room_below_a_folder() {
+        let parts = |count| vec!["a"; count].join("/");
+        // 1,024 bytes in parts that are short enough.
+        let longest = vec!["x".repeat(204); 5].join("/");
+        assert_eq!(longest.len(), 1_024);
+        for name in [parts(32), longest.clone()] {
+            assert!(RelPath::name(&name).is_ok());
+            assert!(RelPath::parse(&format!("{FOLDER}{name}")).is_ok());
+        }
+        for name in [parts(33), longest + "x"] {
+            assert!(RelPath::name(&name).is_err(), "{name}");
         }
     }
 

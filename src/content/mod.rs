@@ -15,5 +15,8 @@ pub mod json;
 /// Whether a text is well-formed XML.
 pub mod xml;
 
+/// How a table of text is written: its separator, its first row.
+pub mod csv;
+
 /// Spreadsheets as CSV.
 pub mod sheet;

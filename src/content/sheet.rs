@@ -159,6 +159,8 @@ fn cell(data: &Data) -> String {
             let (year, month, day, hour, minute, second, milli) = when.to_ymd_hms_milli();
             let day_only = format!("{year:04}-{month:02}-{day:02}");
             match (hour, minute, second, milli) {
+                // Before the first day that a sheet knows: no date of 1899, but a time of day.
+                (_, _, _, 0) if when.as_f64() < 1.0 => format!("{hour:02}:{minute:02}:{second:02}"),
                 (0, 0, 0, 0) => day_only,
                 (_, _, _, 0) => format!("{day_only} {hour:02}:{minute:02}:{second:02}"),
                 _ => format!("{day_only} {hour:02}:{minute:02}:{second:02}.{milli:03}"),
@@ -233,6 +235,9 @@ mod tests {
             ))),
             "2025-01-01"
         );
+        let time =
+            calamine::ExcelDateTime::new(0.5625, calamine::ExcelDateTimeType::DateTime, false);
+        assert_eq!(cell(&Data::DateTime(time)), "13:30:00");
         assert_eq!(cell(&Data::Bool(true)), "True");
     }
 }

@@ -1,14 +1,17 @@
 //! Bytes as text, whatever they were written in.
 //!
-//! Deliberately absent: guessing among legacy encodings. What is not Unicode is read as Windows-1252, the
-//! superset of Latin-1 that browsers read as well; every byte sequence then has a reading.
+//! A byte-order mark decides; without one UTF-8 does where it is that, and UTF-16 where every other byte is nought. Deliberately absent:
+//! guessing among legacy encodings. What is not Unicode is read as Windows-1252, the superset of Latin-1 that browsers read as well;
+//! every byte sequence then has a reading.
 
 use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Looks at the start only: whether these bytes are text rather than something only a program can read.
 #[must_use]
 pub fn is_text(bytes: &[u8]) -> bool {
-    if utf16(bytes).is_some() {
+    if is_utf16(bytes) {
         return true;
     }
     let sample = &bytes[..bytes.len().min(8_192)];
@@ -23,29 +26,63 @@ pub fn is_text(bytes: &[u8]) -> bool {
 /// The text, without its byte-order mark. UTF-8 is borrowed, not copied.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    if let Some((units, big)) = utf16(bytes) {
-        let units = units.chunks_exact(2).map(|pair| {
-            let pair = [pair[0], pair[1]];
-            if big {
-                u16::from_be_bytes(pair)
-            } else {
-                u16::from_le_bytes(pair)
-            }
-        });
-        return char::decode_utf16(units)
-            .map(|c| c.unwrap_or('\u{fffd}'))
-            .collect::<String>()
-            .into();
+    let encoding = unicode_encoding(bytes).unwrap_or_else(|| {
+        if std::str::from_utf8(bytes).is_ok() {
+            UTF_8
+        } else {
+            WINDOWS_1252
+        }
+    });
+    encoding.decode_with_bom_removal(bytes).0
+}
+
+/// What must be Unicode, as UTF-8 without a byte-order mark: a task, a `.env` file. PowerShell writes them in UTF-16. That the bytes
+/// are valid is for their reader to see.
+#[must_use]
+pub fn unicode(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match unicode_encoding(bytes) {
+        Some(encoding) if encoding != UTF_8 => match encoding.decode_with_bom_removal(bytes).0 {
+            Cow::Borrowed(text) => text.as_bytes().into(),
+            Cow::Owned(text) => text.into_bytes().into(),
+        },
+        _ => unmarked(bytes).into(),
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => bytes
-            .iter()
-            .map(|&b| windows_1252(b))
-            .collect::<String>()
-            .into(),
+}
+
+/// Without the byte-order mark of UTF-8 that editors on Windows write: readers of JSON and CSV skip it.
+#[must_use]
+pub fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// What the byte-order mark says, or where the noughts of UTF-16 are.
+fn unicode_encoding(bytes: &[u8]) -> Option<&'static Encoding> {
+    if let Some((encoding, _)) = Encoding::for_bom(bytes) {
+        return Some(encoding);
     }
+    // ASCII in UTF-16 has a nought in every other place, and such characters are most of a table or a program in any language. The
+    // samples of a sound or the rows of a picture have them too, but what they spell are control characters.
+    let sample = &bytes[..bytes.len().min(1_024) & !1];
+    let noughts = |from: usize| {
+        let every_other = sample.iter().skip(from).step_by(2);
+        every_other.filter(|b| **b == 0).count()
+    };
+    let (even, odd, pairs) = (noughts(0), noughts(1), sample.len() / 2);
+    let encoding = match (even, odd) {
+        (0, odd) if pairs > 1 && odd * 10 >= pairs * 7 => UTF_16LE,
+        (even, 0) if pairs > 1 && even * 10 >= pairs * 7 => UTF_16BE,
+        _ => return None,
+    };
+    let (text, _) = encoding.decode_without_bom_handling(sample);
+    // The last character may be cut in half.
+    let text = text.trim_end_matches('\u{fffd}');
+    let readable =
+        |c: char| (!c.is_control() || matches!(c, '\t' | '\n' | '\r')) && c != '\u{fffd}';
+    text.chars().all(readable).then_some(encoding)
+}
+
+fn is_utf16(bytes: &[u8]) -> bool {
+    unicode_encoding(bytes).is_some_and(|encoding| encoding != UTF_8)
 }
 
 /// At most about `limit` bytes of the text; the flag says whether there is more.
@@ -56,31 +93,12 @@ pub fn decode_head(bytes: &[u8], limit: usize) -> (Cow<'_, str>, bool) {
     }
     // A cut may split a character: step back so that UTF-8 stays UTF-8 and UTF-16 keeps its pairs.
     let mut end = limit & !1;
-    if utf16(bytes).is_none() {
+    if !is_utf16(bytes) {
         while end > limit.saturating_sub(4) && bytes[end] & 0xc0 == 0x80 {
             end -= 1;
         }
     }
     (decode(&bytes[..end]), true)
-}
-
-/// What follows a UTF-16 byte-order mark, and whether it is big-endian.
-fn utf16(bytes: &[u8]) -> Option<(&[u8], bool)> {
-    let little = bytes.strip_prefix(b"\xff\xfe").map(|rest| (rest, false));
-    little.or_else(|| bytes.strip_prefix(b"\xfe\xff").map(|rest| (rest, true)))
-}
-
-/// One byte of Windows-1252; where that has no character, Latin-1's stands in.
-fn windows_1252(byte: u8) -> char {
-    const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
-        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
-        'ž', 'Ÿ',
-    ];
-    match byte {
-        0x80..=0x9f => HIGH[usize::from(byte - 0x80)],
-        _ => char::from(byte),
-    }
 }
 
 #[cfg(test)]
@@ -94,7 +112,12 @@ mod tests {
         assert_eq!(decode(b"caf\xe9 \x80"), "café €");
         assert_eq!(decode(b"\xff\xfea\0\xe9\0"), "aé");
         assert_eq!(decode(b"\xfe\xff\0a\0\xe9"), "aé");
+        assert_eq!(decode(b"a\0,\0b\0\n\0\xe9\0"), "a,b\né");
+        assert_eq!(decode(b"\0a\0,\0b\0\n\0\xe9"), "a,b\né");
         assert_eq!(decode(b""), "");
+        assert_eq!(*unicode(b"\xff\xfe{\0}\0"), *b"{}");
+        assert_eq!(*unicode(b"\xef\xbb\xbf{}"), *b"{}");
+        assert_eq!(*unicode(b"caf\xe9"), *b"caf\xe9");
     }
 
     #[test]
@@ -112,6 +135,10 @@ mod tests {
             &b"PK\x03\x04\x14\0"[..],
             b"\x89PNG\r\n\x1a\n\0",
             b"\x01\x02\x03\x04",
+            b"\x01\0\0\0\x02\0\0\0\0\0\0\x05",
+            // Small numbers of two bytes each, in either order.
+            b"a\0\x05\0c\0d\0",
+            b"\0a\0\x90\0c\0d",
         ] {
             assert!(!is_text(binary));
         }

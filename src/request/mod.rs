@@ -3,6 +3,9 @@
 /// The task: JSON in, validated value out.
 pub mod task;
 
+/// `data:` URIs, read to the letter.
+mod data_uri;
+
 /// Plain language about files, read into claims.
 pub mod words;
 

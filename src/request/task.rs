@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::OnceLock;
 
-use data_url::DataUrl;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::data_uri;
+use crate::content;
 use crate::error::{Code, Error, Result};
 use crate::ports::address::is_local_host;
 use crate::ports::http::{Hosts, Reach, Url};
@@ -233,9 +234,16 @@ impl Task {
                 MAX_BYTES >> 20
             )));
         }
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        // PowerShell writes UTF-16.
+        let text = &*content::text::unicode(bytes);
         if text.trim_ascii().is_empty() {
             return Err(invalid("the task is empty"));
+        }
+        // A struct may be read from an array too, its fields by their order: a list of tasks would be one with odd fields.
+        if let Some(kind) = not_an_object(text) {
+            return Err(invalid(format!(
+                "not a task: {kind} where an object is due"
+            )));
         }
         let fields: Fields<'_> =
             serde_json::from_slice(text).map_err(|e| invalid(format!("not a task: {e}")))?;
@@ -255,12 +263,11 @@ impl Task {
             .unwrap_or_default()
             .into_owned();
         let secret = string("secret", fields.secret)?.and_then(|s| Secret::new(&s));
-        let evaluation_url = match string("evaluation_url", fields.evaluation_url)? {
-            Some(url) => {
-                Some(Url::parse(&url).map_err(|why| invalid(format!("evaluation_url: {why}")))?)
-            }
-            None => None,
-        };
+        // Forms send the empty text for a field that was left out.
+        let evaluation_url = string("evaluation_url", fields.evaluation_url)?
+            .filter(|url| !url.trim().is_empty())
+            .map(|url| Url::parse(&url).map_err(|why| invalid(format!("evaluation_url: {why}"))))
+            .transpose()?;
         if let Some(raw) = fields.wait_for_result {
             let _: bool = serde_json::from_str(raw.get())
                 .map_err(|_| invalid("wait_for_result: not true or false"))?;
@@ -358,6 +365,16 @@ fn invalid(message: impl Display) -> Error {
         .hint("correct the task and run the same command again; examples/ shows the shape")
 }
 
+/// What JSON begins with, where that is no object.
+fn not_an_object(json: &[u8]) -> Option<&'static str> {
+    match json.trim_ascii_start().first()? {
+        b'[' => Some("an array"),
+        b'"' => Some("a string"),
+        b'0'..=b'9' | b'-' => Some("a number"),
+        _ => None,
+    }
+}
+
 fn string<'a>(field: &str, raw: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>> {
     /// Borrows where the text has no escapes.
     #[derive(Deserialize)]
@@ -397,14 +414,19 @@ fn attachments(raw: Option<&RawValue>) -> Result<(Vec<Attachment>, BTreeMap<Stri
     let mut places = Places::default();
     let mut digests = BTreeMap::new();
     for (n, raw) in list("attachments", raw)?.into_iter().enumerate() {
-        let fields: AttachmentFields<'_> = serde_json::from_str(raw.get()).map_err(|e| {
+        let not_one = |why: String| {
             invalid(format!(
-                "attachments[{n}]: not an object with name and url: {e}"
+                "attachments[{n}]: not an object with name and url: {why}"
             ))
-        })?;
+        };
+        if let Some(kind) = not_an_object(raw.get().as_bytes()) {
+            return Err(not_one(kind.to_owned()));
+        }
+        let fields: AttachmentFields<'_> =
+            serde_json::from_str(raw.get()).map_err(|e| not_one(e.to_string()))?;
         let name = required(&format!("attachments[{n}].name"), fields.name)?;
-        let name = RelPath::parse(&name)
-            .map_err(|why| invalid(format!("attachments[{n}].name: {why}")))?;
+        let name =
+            RelPath::name(&name).map_err(|why| invalid(format!("attachments[{n}].name: {why}")))?;
         places.take(&name, n).map_err(|clash| {
             let how = if clash.same {
                 "is the same as"
@@ -440,13 +462,10 @@ fn source(field: &str, url: &str) -> Result<(String, Source, String)> {
         .to_ascii_lowercase();
     match scheme.as_str() {
         "data" => {
-            let data = DataUrl::process(url)
-                .map_err(|_| invalid(format!("{field}: a data: URI without a comma")))?;
-            let (bytes, _fragment) = data
-                .decode_to_vec()
-                .map_err(|_| invalid(format!("{field}: not valid base64")))?;
+            let (media_type, bytes) =
+                data_uri::read(url).map_err(|why| invalid(format!("{field}: {why}")))?;
             let digest = short_digest(&bytes);
-            Ok((data.mime_type().to_string(), Source::Bytes(bytes), digest))
+            Ok((media_type, Source::Bytes(bytes), digest))
         }
         "https" => {
             let url = Url::parse(url.trim()).map_err(|why| invalid(format!("{field}: {why}")))?;

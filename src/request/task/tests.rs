@@ -15,7 +15,18 @@ fn every_error_names_its_field() {
     for (json, said) in [
         ("", "the task is empty"),
         (" \n", "the task is empty"),
-        ("[]", "not a task"),
+        ("[]", "not a task: an array where an object is due"),
+        (
+            r#"["e","t","b"]"#,
+            "not a task: an array where an object is due",
+        ),
+        (
+            r#" [{"email":"e","task":"t","brief":"b"}]"#,
+            "not a task: an array",
+        ),
+        ("7", "not a task: a number"),
+        ("\"email\"", "not a task: a string"),
+        ("null", "not a task"),
         ("{", "not a task"),
         (r#"{"task":"t","brief":"b"}"#, "email: missing"),
         (r#"{"email":null,"task":"t","brief":"b"}"#, "email: missing"),
@@ -44,10 +55,14 @@ fn every_error_names_its_field() {
             r#","evaluation_url":"ftp://x""#,
             "evaluation_url: not an http or https URL",
         ),
-        (r#","evaluation_url":"""#, "evaluation_url: not an http"),
+        (r#","evaluation_url":"x""#, "evaluation_url: not an http"),
         (r#","checks":{}"#, "checks: not an array"),
         (r#","attachments":"x""#, "attachments: not an array"),
         (r#","attachments":[1]"#, "attachments[0]: not an object"),
+        (
+            r#","attachments":[["a","data:,x"]]"#,
+            "attachments[0]: not an object",
+        ),
         (
             r#","attachments":[{"url":"data:,x"}]"#,
             "attachments[0].name: missing",
@@ -103,6 +118,51 @@ fn defaults_bom_and_unknown_fields() {
         (1, "", 0, 0)
     );
     assert!(task.evaluation_url.is_none());
+    for empty in ["", " ", "\\n"] {
+        let task = with(&format!(r#","evaluation_url":"{empty}""#)).unwrap();
+        assert!(task.evaluation_url.is_none());
+        let absent = with("").unwrap();
+        assert_eq!(task.content(), absent.content());
+    }
+}
+
+#[test]
+fn a_task_in_utf_16() {
+    let json = r#"{"email":"e@x","task":"größe","brief":"日本 b","nonce":"n"}"#;
+    let units = |mark: &str| format!("{mark}{json}").encode_utf16().collect::<Vec<u16>>();
+    for mark in ["\u{feff}", ""] {
+        let little: Vec<u8> = units(mark).iter().flat_map(|u| u.to_le_bytes()).collect();
+        let big: Vec<u8> = units(mark).iter().flat_map(|u| u.to_be_bytes()).collect();
+        for bytes in [little, big] {
+            let task = Task::parse(&bytes).unwrap();
+            assert_eq!(
+                (task.task.as_str(), task.brief.as_str()),
+                ("größe", "日本 b")
+            );
+        }
+    }
+    // Half a character at the end is a fault, not a blank.
+    assert!(Task::parse(b"\xff\xfe{\0").is_err());
+}
+
+#[test]
+fn names_without_end_are_refused_at_once() {
+    let start = std::time::Instant::now();
+    for name in [
+        "a/".repeat(50_000) + "b",
+        "a/".repeat(1_000_000) + "b",
+        "x".repeat(2_000),
+        "a/".repeat(32) + "b",
+    ] {
+        let attachment = format!(r#","attachments":[{{"name":"{name}","url":"data:,x"}}]"#);
+        let error = with(&attachment).unwrap_err();
+        assert!(
+            error
+                .one_line()
+                .starts_with("attachments[0].name: has more than")
+        );
+    }
+    assert!(start.elapsed().as_secs() < 2);
 }
 
 #[test]

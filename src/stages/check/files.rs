@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::evidence::has_word;
-use super::table::{columns, same_rows, stray_quote, unmarked};
+use super::table::{columns, same_rows, stray_quote};
 use crate::content::html::{self, Page};
 use crate::content::json::{self, Seen};
 use crate::content::sheet;
+use crate::content::text::unmarked;
 use crate::content::xml;
 use crate::request::task::{Source, Task};
 use crate::request::words::count;

@@ -1,12 +1,8 @@
 //! Claims on tables: CSV and TSV.
 
+use crate::content::text::unmarked;
 use crate::request::words::How;
 use crate::text::cut;
-
-/// Without the byte-order mark that editors on Windows write: readers of JSON and CSV skip it.
-pub fn unmarked(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
-}
 
 /// The line of a quotation that does not fill its cell (RFC 4180, 2.5 and 2.7): readers make of it what they like.
 pub fn stray_quote(text: &str) -> Option<usize> {

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::content::csv::Total;
 use crate::content::file_type;
 use crate::content::json::{self, Shape};
 use crate::content::sheet;
+use crate::content::{self, csv};
 use crate::ports::llm::Image;
 use crate::text::head;
 use crate::values::RelPath;
@@ -106,20 +108,7 @@ fn about(shown: &Shown<'_>) -> About {
         return About { facts, text: None };
     };
     if ends(&[".csv", ".tsv"]) {
-        let mut rows = csv::ReaderBuilder::new()
-            .flexible(true)
-            .delimiter(if ends(&[".tsv"]) { b'\t' } else { b',' })
-            .from_reader(text.as_bytes());
-        let columns: Vec<String> = rows
-            .headers()
-            .map(|h| h.iter().map(|c| format!("{c:?}")).collect())
-            .unwrap_or_default();
-        let _ = write!(
-            facts,
-            ", columns: {}; {} rows below the heading",
-            columns.join(", "),
-            rows.records().flatten().count()
-        );
+        facts.push_str(&table_facts(&text, ends(&[".tsv"])));
     } else if ends(&[".json"])
         && let Ok(shape) = json::shape(&text, KEYS)
     {
@@ -167,24 +156,50 @@ fn seen_type(bytes: &[u8]) -> Option<&'static str> {
     file_type::image_type(bytes).filter(|media_type| *media_type != "image/avif")
 }
 
+/// What is said of a table: how it is written where that is not the plain way, and what it holds.
+fn table_facts(text: &str, tabs: bool) -> String {
+    let layout = csv::layout(text, tabs);
+    let (mut columns, mut rows, mut last) = (Vec::new(), 0, Vec::<String>::new());
+    csv::for_each_row(text, layout, |row| {
+        if row.iter().all(|cell| cell.trim().is_empty()) {
+            return true;
+        }
+        if columns.is_empty() {
+            columns = row.iter().map(|cell| format!("{cell:?}")).collect();
+        } else {
+            rows += 1;
+            last.clear();
+            last.extend(row.iter().map(str::to_owned));
+        }
+        true
+    });
+    let mut facts = String::new();
+    if layout.separator != if tabs { b'\t' } else { b',' } {
+        let _ = write!(
+            facts,
+            ", cells separated by {:?}",
+            char::from(layout.separator)
+        );
+    }
+    if layout.start > 0 {
+        let lines = text[..layout.start].lines().count();
+        let _ = write!(facts, ", {lines} lines above the heading");
+    }
+    let _ = write!(
+        facts,
+        ", columns: {}; {rows} rows below the heading",
+        columns.join(", ")
+    );
+    if csv::is_total(last.iter().map(String::as_str)) == Total::Named {
+        facts.push_str(", of which the last is a total of the others");
+    }
+    facts
+}
+
 /// The bytes as text, if they are.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Option<String> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.contains(&0) {
-        return None;
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text.to_owned()),
-        // A few odd bytes, as in Latin-1.
-        Err(e)
-            if e.valid_up_to() > bytes.len() / 2
-                || bytes.iter().filter(|b| b.is_ascii()).count() * 10 > bytes.len() * 9 =>
-        {
-            Some(String::from_utf8_lossy(bytes).into_owned())
-        }
-        Err(_) => None,
-    }
+    content::text::is_text(bytes).then(|| content::text::decode(bytes).into_owned())
 }
 
 /// The deployed text files within the budget: the page first, then the small ones; the others by name.
@@ -259,6 +274,24 @@ mod tests {
                 && text.contains("a list of 1 objects with the keys \"k\"")
                 && text.contains("an image")
         );
+    }
+
+    #[test]
+    fn a_table_is_told_of_as_the_page_reads_it() {
+        for (text, facts) in [
+            (
+                "a;b\n1,5;2\n",
+                ", cells separated by ';', columns: \"a\", \"b\"; 1 rows below the heading",
+            ),
+            (
+                "T\n\na,b\n1,2\nTotal,2\n",
+                ", 2 lines above the heading, columns: \"a\", \"b\"; 2 rows below the heading, of which the last is a total of the others",
+            ),
+        ] {
+            assert_eq!(table_facts(text, false), facts);
+        }
+        assert_eq!(text(b"\xff\xfea\0,\0").as_deref(), Some("a,"));
+        assert_eq!(text(b"caf\xe9").as_deref(), Some("café"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A column is numeric if all its cells that are not empty are plain numbers. A numeric column gets a total unless
 //! its heading or its cells say that the numbers are names rather than amounts:
 //!
-//! * a word of the heading is one of [`NOT_AMOUNTS`] (`user_id`, `fiscalYear`, `Zip code`, `latitude`);
+//! * a word of the heading is one of [`NOT_AMOUNTS`] (`user_id`, `fiscalYear`, `Zip code`, `unit price`), or it speaks of `%` or `°`;
 //! * the first column's heading is empty or `#`, which is how row numbers are exported;
 //! * a cell has a leading zero (`007`), which amounts never have.
 //!
@@ -14,7 +14,7 @@
 use super::decimal::Decimal;
 
 /// Words that make a heading one of names, positions, points in time or ratios.
-const NOT_AMOUNTS: [&str; 37] = [
+const NOT_AMOUNTS: [&str; 68] = [
     "id",
     "ids",
     "uid",
@@ -52,6 +52,37 @@ const NOT_AMOUNTS: [&str; 37] = [
     "lng",
     "longitude",
     "version",
+    "serial",
+    "quarter",
+    "hour",
+    "minute",
+    "time",
+    "born",
+    "founded",
+    "since",
+    "age",
+    "rate",
+    "ratio",
+    "percent",
+    "percentage",
+    "pct",
+    "per",
+    "unit",
+    "average",
+    "avg",
+    "mean",
+    "median",
+    "minimum",
+    "maximum",
+    "rating",
+    "grade",
+    "gpa",
+    "temperature",
+    "temp",
+    "humidity",
+    "pressure",
+    "density",
+    "position",
 ];
 
 /// One reading of a column: all cells with the same decimal sign.
@@ -111,6 +142,21 @@ impl Column {
         }
     }
 
+    /// Whether the cell holds the sum of those seen so far.
+    pub(super) fn comes_to(&self, cell: &str) -> bool {
+        self.filled > 1
+            && self
+                .readings
+                .iter()
+                .filter(|reading| reading.fits)
+                .any(|reading| {
+                    let number = Decimal::parse(cell, reading.point);
+                    number
+                        .zip(reading.sum)
+                        .is_some_and(|(number, sum)| number.equals(sum))
+                })
+    }
+
     /// Whether all cells seen are numbers, and there was one.
     pub(super) fn is_numeric(&self) -> bool {
         self.filled > 0 && self.readings.iter().any(|reading| reading.fits)
@@ -126,6 +172,7 @@ impl Column {
         let named_away = label.is_some_and(|label| {
             let label = label.trim();
             (first && (label.is_empty() || label == "#"))
+                || label.contains(['%', '°'])
                 || words(label).any(|w| NOT_AMOUNTS.contains(&w.as_str()))
         });
         // An overflow and a column of words both end here: no total rather than a wrong one.
@@ -195,6 +242,11 @@ mod tests {
             "Order No.",
             "lat",
             "Year",
+            "Average price",
+            "growth %",
+            "unit_cost",
+            "TemperatureC",
+            "price per kg",
         ] {
             assert_eq!(total(Some(label), &["1", "2"]), None, "{label}");
         }

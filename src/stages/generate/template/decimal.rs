@@ -50,6 +50,13 @@ impl Decimal {
         Some(Self { units, scale })
     }
 
+    /// Whether they are the same number, however many noughts end it.
+    pub(super) fn equals(self, other: Self) -> bool {
+        let scale = self.scale.max(other.scale);
+        let units = self.at(scale);
+        units.is_some() && units == other.at(scale)
+    }
+
     fn at(self, scale: u32) -> Option<i128> {
         self.units
             .checked_mul(10_i128.checked_pow(scale - self.scale)?)

@@ -4,6 +4,7 @@
 
 use super::column::Column;
 use super::decimal::Decimal;
+use crate::content::csv::{self, Total};
 use crate::text::head;
 
 /// Rows kept for showing; totals go over all of them.
@@ -12,8 +13,6 @@ pub(super) const SHOWN_ROWS: usize = 1_000;
 pub(super) const SHOWN_COLUMNS: usize = 200;
 /// How much of one cell is kept, in bytes.
 const CELL: usize = 2_000;
-/// How much of the text is looked at to find the delimiter.
-const SAMPLE: usize = 65_536;
 
 /// A table that was read.
 pub(super) struct Delimited {
@@ -31,8 +30,8 @@ pub(super) struct Delimited {
 
 /// Reads a table. Rows without any content are skipped.
 pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
-    let delimiter = delimiter(text, tabs_likely);
-    let blank = Column::new(delimiter == b';');
+    let layout = csv::layout(text, tabs_likely);
+    let blank = Column::new(layout.separator == b';');
     let mut table = Delimited {
         header: None,
         rows: Vec::new(),
@@ -40,8 +39,8 @@ pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
         column_count: 0,
         columns: Vec::new(),
     };
-    let mut first = None;
-    for_each_record(text, delimiter, |record| {
+    let (mut first, mut last) = (None, Vec::<String>::new());
+    csv::for_each_row(text, layout, |record| {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return true;
         }
@@ -60,18 +59,17 @@ pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
             first = Some(keep());
             return true;
         }
-        // The first row stays out of the columns until it is known whether it is a heading.
-        table
-            .columns
-            .iter_mut()
-            .zip(record)
-            .for_each(|(column, cell)| column.add(cell));
+        // The first row stays out of the columns until it is known whether it is a heading, and each row until another follows.
+        table.count(&last, false);
+        last.clear();
+        last.extend(record.iter().take(SHOWN_COLUMNS).map(str::to_owned));
         table.row_count += 1;
         if table.rows.len() < SHOWN_ROWS {
             table.rows.push(keep());
         }
         true
     });
+    table.count(&last, true);
     match first {
         Some(row) if is_header(&row, &table.columns) => table.header = Some(row),
         Some(row) => {
@@ -87,6 +85,27 @@ pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
         None => {}
     }
     table
+}
+
+impl Delimited {
+    /// Takes a row into the columns. One that adds up the rows above it is shown and not added once more: at the end where it is called
+    /// a total, elsewhere and under a longer name where it also comes to the sum of those above.
+    fn count(&mut self, row: &[String], at_end: bool) {
+        let adds_up = || {
+            let mut cells = self.columns.iter().zip(row);
+            self.row_count > 2 && cells.any(|(column, cell)| column.comes_to(cell))
+        };
+        let total = match csv::is_total(row.iter().map(String::as_str)) {
+            Total::Named => at_end || adds_up(),
+            Total::Perhaps => adds_up(),
+            Total::No => false,
+        };
+        if !total {
+            for (column, cell) in self.columns.iter_mut().zip(row) {
+                column.add(cell);
+            }
+        }
+    }
 }
 
 /// Whether the first row names the columns, judged by what stands below it.
@@ -121,48 +140,6 @@ fn is_header(first: &[String], below: &[Column]) -> bool {
     numbers.is_empty() || (numbers.len() > 1 && numbers.len() < first.len() && years && distinct)
 }
 
-/// The separator under which most records are as wide as the first one, which has at least two cells.
-///
-/// Among equals the wider reading wins, then the order comma, semicolon, tab, bar.
-fn delimiter(text: &str, tabs_likely: bool) -> u8 {
-    let sample = head(text, SAMPLE);
-    let mut best = (b',', 0, 0);
-    for candidate in [b',', b';', b'\t', b'|'] {
-        let mut widths = Vec::new();
-        for_each_record(sample, candidate, |record| {
-            widths.push(record.len());
-            widths.len() < 50
-        });
-        // A sample that was cut ends in half a record.
-        if sample.len() < text.len() && widths.len() > 1 && widths.len() < 50 {
-            widths.pop();
-        }
-        let Some(&width) = widths.first().filter(|&&width| width > 1) else {
-            continue;
-        };
-        if candidate == b'\t' && tabs_likely {
-            return candidate;
-        }
-        let share = widths.iter().filter(|&&other| other == width).count() * 100 / widths.len();
-        if (share, width) > (best.1, best.2) {
-            best = (candidate, share, width);
-        }
-    }
-    best.0
-}
-
-/// Calls `each` with every record until it says `false`.
-fn for_each_record(text: &str, delimiter: u8, mut each: impl FnMut(&csv::StringRecord) -> bool) {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    // Memory cannot fail to be read and the text is UTF-8, so an error is the end.
-    while reader.read_record(&mut record).unwrap_or(false) && each(&record) {}
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,23 +156,6 @@ mod tests {
             column.total(label(at), at == 0).map(|sum| sum.to_string())
         };
         table.columns.iter().enumerate().map(total).collect()
-    }
-
-    #[test]
-    fn finds_the_delimiter() {
-        for (text, expected) in [
-            ("a,b\n1,2", b','),
-            ("a;b;c\n1,5;2,5;x\n3,5;4,5;y", b';'),
-            ("name;text\nA;x, y\nB;z", b';'),
-            ("a\tb\nx, y\tz", b'\t'),
-            ("a|b\n1|2", b'|'),
-            ("\"a;b\",c\n\"d;e\",f", b','),
-            ("single\ncolumn", b','),
-            ("", b','),
-        ] {
-            assert_eq!(delimiter(text, false), expected, "{text:?}");
-        }
-        assert_eq!(delimiter("a,b,c\td\n1,2,3\t4", true), b'\t');
     }
 
     #[test]
@@ -233,6 +193,24 @@ mod tests {
         let table = read(&text, false);
         assert_eq!((table.rows.len(), table.row_count), (SHOWN_ROWS, 2_500));
         assert_eq!(totals(&text), [Some("250.0".to_owned())]);
+    }
+
+    #[test]
+    fn a_total_in_the_file_is_not_added_again() {
+        for (text, sum) in [
+            ("r,n\nN,1\nS,2\nTotal,3\n", "3"),
+            ("Sales\n\nr,n\nN,1\nS,2\n,\nTotal:,3\n", "3"),
+            // Below it stands where the figures are from.
+            ("r,n\nN,1.5\nS,2\nTotal 2024,3.50\nSource: us,\n", "3.5"),
+            ("r,n\nN,1\nS,2\n,3\n", "3"),
+            // Names that only look like it.
+            ("r,n\nTotal,1\nS,2\n", "3"),
+            ("r,n\nShell,3\nTotal,4\nBP,5\n", "12"),
+            ("r,n\nA,1\nB,2\nTotal Wine,4\n", "7"),
+            (",n\n,1\n,2\n", "3"),
+        ] {
+            assert_eq!(totals(text)[1].as_deref(), Some(sum), "{text}");
+        }
     }
 
     #[test]

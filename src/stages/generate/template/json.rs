@@ -26,7 +26,7 @@ const SCALAR: usize = 2_000;
 ///
 /// # Errors
 ///
-/// Says in words where the text stops being JSON (or is nested deeper than `serde_json` follows).
+/// Says in words where the text stops being JSON .
 pub(super) fn render(source: &str, limit: usize) -> Result<String, String> {
     serde_json::from_str::<IgnoredAny>(source).map_err(|error| error.to_string())?;
     let mut walk = Walk {
@@ -58,27 +58,48 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Walks one value and, if `show`, writes it as a list item.
+    /// Walks one value and, if `show`, writes it as a list item. Only what is shown is walked by recursion, no deeper than [`DEPTH`].
     fn value(&mut self, key: Option<&str>, depth: usize, show: bool) {
-        let show = show && self.nodes < NODES && self.bytes < self.limit;
-        self.cut |= !show;
-        self.nodes += usize::from(show);
+        if !show || self.nodes >= NODES || self.bytes >= self.limit {
+            self.cut = true;
+            self.skip();
+            return;
+        }
+        self.nodes += 1;
         match self.peek() {
-            Some(b'{') => self.container(key, depth, show, b'}', "key"),
-            Some(b'[') => self.container(key, depth, show, b']', "item"),
+            Some(b'{') => self.container(key, depth, b'}', "key"),
+            Some(b'[') => self.container(key, depth, b']', "item"),
             _ => {
                 let token = self.scalar();
-                if show {
-                    self.leaf(key, token);
+                self.leaf(key, token);
+            }
+        }
+    }
+
+    /// Goes past one value, however deep it is.
+    fn skip(&mut self) {
+        let mut open = 0_usize;
+        while let Some(next) = self.peek() {
+            match next {
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open = open.saturating_sub(1),
+                b',' | b':' => {}
+                _ => {
+                    self.scalar();
+                    self.at -= 1;
                 }
+            }
+            self.at += 1;
+            if open == 0 {
+                return;
             }
         }
     }
 
     /// A container: its entries are written apart first, since its summary tells their number.
-    fn container(&mut self, key: Option<&str>, depth: usize, show: bool, close: u8, noun: &str) {
+    fn container(&mut self, key: Option<&str>, depth: usize, close: u8, noun: &str) {
         let outer = mem::take(&mut self.out);
-        let inside = show && depth < DEPTH;
+        let inside = depth < DEPTH;
         let mut count = 0;
         self.at += 1;
         while let Some(next) = self.peek() {
@@ -103,9 +124,6 @@ impl<'a> Walk<'a> {
             count += 1;
         }
         let inner = mem::replace(&mut self.out, outer);
-        if !show {
-            return;
-        }
         let before = self.out.len();
         let key = label(key);
         let size = text::count(count, noun);
@@ -238,6 +256,18 @@ mod tests {
         let tree = render(&format!("{}{}", "[".repeat(100), "]".repeat(100)), 100_000).unwrap();
         assert_eq!(tree.matches("<li>").count(), DEPTH + 1);
         assert!(render(&"[".repeat(100_000), 100_000).is_err());
+        // A valid document, deeper than any stack: what is beside the depths is shown.
+        let deep = |open: &str, close: &str| open.repeat(500_000) + "0" + &close.repeat(500_000);
+        for deep in [
+            deep("[", "]"),
+            deep("{\"a\": ", "}"),
+            deep("[[0, {\"\\\"]\":", "}, 1] , 2]"),
+        ] {
+            let tree = render(&format!("{{\"x\": {deep}, \"last\": 7}}"), 100_000).unwrap();
+            assert!(
+                tree.contains("2 keys") && tree.contains(">7<") && tree.contains("Only a part")
+            );
+        }
     }
 
     #[test]
