@@ -16,11 +16,34 @@ pub struct Layout {
     pub start: usize,
 }
 
+/// What is known of a table beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// That it is one.
+    Table,
+    /// It has tabs for separators, if it has tabs.
+    Tabs,
+    /// It was written with commas, as [`super::sheet`] does.
+    Commas,
+}
+
+impl Hint {
+    /// What a file's name says.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        let tabs = path.rsplit_once('.').is_some_and(|(_, end)| {
+            end.eq_ignore_ascii_case("tsv") || end.eq_ignore_ascii_case("tab")
+        });
+        if tabs { Self::Tabs } else { Self::Table }
+    }
+}
+
 /// Finds out the layout of a table. The separator is that under which most rows are of one width; among equals the wider reading wins,
 /// then the order comma, semicolon, tab, bar.
 #[must_use]
-pub fn layout(text: &str, tabs_likely: bool) -> Layout {
-    if let Some((line, rest)) = text.split_once('\n')
+pub fn layout(text: &str, hint: Hint) -> Layout {
+    if hint != Hint::Commas
+        && let Some((line, rest)) = text.split_once('\n')
         && let Some(&[separator]) = line
             .trim_end_matches('\r')
             .trim_matches('"')
@@ -38,7 +61,8 @@ pub fn layout(text: &str, tabs_likely: bool) -> Layout {
         },
         (0, 0),
     );
-    for separator in [b',', b';', b'\t', b'|'] {
+    let separators: &[u8] = if hint == Hint::Commas { b"," } else { b",;\t|" };
+    for &separator in separators {
         let mut rows = rows(sample, separator);
         // A sample that was cut ends in half a row.
         if sample.len() < text.len() && rows.len() > 1 && rows.len() < 50 {
@@ -61,7 +85,7 @@ pub fn layout(text: &str, tabs_likely: bool) -> Layout {
         }
         let start = rows.get(above).filter(|_| is_title).map_or(0, |row| row.at);
         let layout = Layout { separator, start };
-        if separator == b'\t' && tabs_likely {
+        if separator == b'\t' && hint == Hint::Tabs {
             return layout;
         }
         if (share, width) > best_by {
@@ -229,9 +253,20 @@ mod tests {
             ("sep=;\r\na;b\n", b';'),
             ("\"sep=|\"\na|b,c\n", b'|'),
         ] {
-            assert_eq!(layout(text, false).separator, expected, "{text:?}");
+            assert_eq!(layout(text, Hint::Table).separator, expected, "{text:?}");
         }
-        assert_eq!(layout("a,b,c\td\n1,2,3\t4", true).separator, b'\t');
+        assert_eq!(layout("a,b,c\td\n1,2,3\t4", Hint::Tabs).separator, b'\t');
+    }
+
+    #[test]
+    fn what_is_known_beforehand() {
+        assert_eq!(
+            (Hint::of("a/B.TSV"), Hint::of("a.csv")),
+            (Hint::Tabs, Hint::Table)
+        );
+        for text in ["a;b;c,\n1;2;3,\n", "sep=;\na;b\n"] {
+            assert_eq!(layout(text, Hint::Commas).separator, b',', "{text:?}");
+        }
     }
 
     #[test]
@@ -248,7 +283,7 @@ mod tests {
             ("A,,,\nB,1,,\nC,1,,2\nD,,3,\n", b',', "A,"),
             ("\r\n\r\nReport\r\n\r\na|b\r\n1|2\r\n3|4\r\n", b'|', "a|b"),
         ] {
-            let found = layout(text, false);
+            let found = layout(text, Hint::Table);
             assert_eq!(found.separator, separator, "{text:?}");
             assert!(
                 text[found.start..].starts_with(begins),

@@ -49,7 +49,7 @@ pub fn class(path: &str) -> Option<Class> {
 #[must_use]
 pub fn is_sheet(path: &str) -> bool {
     let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-    ["xlsx", "xlsm", "xls", "ods"]
+    ["xlsx", "xlsm", "xlsb", "xls", "ods"]
         .iter()
         .any(|sheet| sheet.eq_ignore_ascii_case(ending))
 }

@@ -6,6 +6,9 @@ pub mod task;
 /// `data:` URIs, read to the letter.
 mod data_uri;
 
+/// Which files a text names.
+mod named;
+
 /// Plain language about files, read into claims.
 pub mod words;
 

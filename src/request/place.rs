@@ -20,12 +20,12 @@ pub fn paths(task: &Task) -> Result<&[RelPath]> {
 fn find(task: &Task) -> Result<Vec<RelPath>> {
     let mut paths: Vec<RelPath> = Vec::with_capacity(task.attachments.len());
     let mut places = Places::default();
-    for (n, attachment) in task.attachments.iter().enumerate() {
+    for (n, (attachment, named)) in task.attachments.iter().zip(task.named()).enumerate() {
         let invalid = |why: String| {
             Error::new(Code::InvalidTask, format!("attachments[{n}].name: {why}"))
                 .hint("give it another name, or name it in the brief where it should stand")
         };
-        let path = if task.names(&attachment.name) {
+        let path = if named {
             attachment.name.clone()
         } else {
             RelPath::parse(&format!("assets/{}", attachment.name)).map_err(invalid)?

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::data_uri;
+use super::{data_uri, named};
 use crate::content;
 use crate::error::{Code, Error, Result};
 use crate::ports::address::is_local_host;
@@ -354,9 +354,19 @@ impl Task {
     /// Whether brief or a check names a file by this path: as a word of its own, not as part of a longer path or name.
     #[must_use]
     pub fn names(&self, path: &RelPath) -> bool {
-        std::iter::once(self.brief.as_str())
-            .chain(self.checks.iter().map(Check::text))
-            .any(|text| names_file(text, path.as_str()))
+        self.texts()
+            .any(|text| named::names_file(text, path.as_str()))
+    }
+
+    /// Which of the attachments are named so.
+    #[must_use]
+    pub(super) fn named(&self) -> Vec<bool> {
+        let names: Vec<&str> = self.attachments.iter().map(|a| a.name.as_str()).collect();
+        named::named(self.texts(), &names)
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.brief.as_str()).chain(self.checks.iter().map(Check::text))
     }
 }
 
@@ -474,35 +484,6 @@ fn source(field: &str, url: &str) -> Result<(String, Source, String)> {
         }
         _ => Err(invalid(format!("{field}: not a data: or https: URL"))),
     }
-}
-
-/// Whether `text` names the file `name`. `mydata.csv`, `data.csv.gz`, `old/data.csv` and `https://x/data.csv` do not name
-/// `data.csv`; `./data.csv`, `/data.csv` and `data.csv.` at the end of a sentence do.
-fn names_file(text: &str, name: &str) -> bool {
-    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    text.match_indices(name).any(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + name.len()..]);
-        let before = before
-            .strip_suffix("./")
-            .or_else(|| before.strip_suffix('/'))
-            .map_or(before, |shorter| {
-                // A slash that ends a longer path stays what it is; one that begins the path is left out.
-                if shorter
-                    .ends_with(|c: char| word(c) || matches!(c, '.' | '/' | ':' | '~' | '}' | '>'))
-                {
-                    before
-                } else {
-                    shorter
-                }
-            });
-        let mut next = after.chars();
-        let ends = match next.next() {
-            Some('.') => !next.next().is_some_and(word),
-            Some(c) => !word(c) && c != '/',
-            None => true,
-        };
-        ends && !before.ends_with(|c: char| word(c) || matches!(c, '.' | '/' | '\\'))
-    })
 }
 
 #[cfg(test)]

@@ -11,13 +11,15 @@ use super::grid;
 const ALL: u64 = 128 << 20;
 const HELD: u64 = 64 << 20;
 
+/// The size of the largest sheet.
+///
 /// # Errors
 /// It unpacks to too much, or promises more texts or cells than can be held. What is no zip file passes: it has nothing to unpack.
-pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
+pub(super) fn check(bytes: &[u8]) -> Result<u64, String> {
     let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else {
-        return Ok(());
+        return Ok(0);
     };
-    let mut left = ALL;
+    let (mut left, mut largest) = (ALL, 0);
     for index in 0..archive.len() {
         // What does not unpack here does not for calamine either.
         let Ok(entry) = archive.by_index(index) else {
@@ -51,8 +53,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
             return Err("it promises more texts than it has".to_owned());
         }
         left -= size;
+        // What a workbook takes for a sheet may stand anywhere.
+        largest = largest.max(size);
     }
-    Ok(())
+    Ok(largest)
 }
 
 /// The largest `uniqueCount`: calamine makes room for that many texts before it has seen one.

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::content::csv::Total;
-use crate::content::file_type;
+use crate::content::csv::{self, Hint, Total};
 use crate::content::json::{self, Shape};
-use crate::content::sheet;
-use crate::content::{self, csv};
+use crate::content::sheet::{self, Workbook};
+use crate::content::{self, file_type};
 use crate::ports::llm::Image;
-use crate::text::head;
+use crate::text::{cut, head};
 use crate::values::RelPath;
 
 /// Bytes of one attachment, of one that is to be changed, of all together.
@@ -22,6 +21,9 @@ const DEPLOYED_ONE: usize = 40_000;
 const DEPLOYED: usize = 120_000;
 /// Keys of an object in JSON that are named.
 const KEYS: usize = 50;
+/// Sheets of a workbook that are described, and how much of a name.
+const SHEETS: usize = 12;
+const NAME: usize = 100;
 /// Images that go with the prompt, and the most bytes of one.
 const IMAGES: usize = 4;
 const IMAGE: usize = 4 << 20;
@@ -75,22 +77,11 @@ fn about(shown: &Shown<'_>) -> About {
     let mut facts = format!("{media_type}, {} bytes", shown.bytes.len());
     let path = shown.path.as_str().to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|e| path.ends_with(e));
-    if file_type::is_sheet(&path) {
-        let text = match sheet::sheets(shown.bytes) {
-            Ok(sheets) => {
-                let names: Vec<_> = sheets
-                    .iter()
-                    .map(|(name, csv)| {
-                        format!("{name:?} ({} rows with the heading)", csv.lines().count())
-                    })
-                    .collect();
-                let _ = write!(facts, ", sheets: {}; as CSV:", names.join(", "));
-                Some(
-                    sheets
-                        .iter()
-                        .map(|(name, csv)| format!("[sheet {name}]\n{csv}"))
-                        .collect(),
-                )
+    if file_type::is_sheet(&path) && !content::text::is_text(shown.bytes) {
+        let text = match sheet::read(shown.bytes) {
+            Ok(book) => {
+                facts.push_str(&book_facts(&book));
+                Some(book_text(&book))
             }
             Err(why) => {
                 let _ = write!(facts, "; it does not read: {why}");
@@ -107,8 +98,9 @@ fn about(shown: &Shown<'_>) -> About {
         facts.push_str(", not text");
         return About { facts, text: None };
     };
-    if ends(&[".csv", ".tsv"]) {
-        facts.push_str(&table_facts(&text, ends(&[".tsv"])));
+    if ends(&[".csv", ".tsv", ".tab"]) || file_type::is_sheet(&path) {
+        facts.push_str(", ");
+        facts.push_str(&table_facts(&text, Hint::of(&path)));
     } else if ends(&[".json"])
         && let Ok(shape) = json::shape(&text, KEYS)
     {
@@ -157,43 +149,118 @@ fn seen_type(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// What is said of a table: how it is written where that is not the plain way, and what it holds.
-fn table_facts(text: &str, tabs: bool) -> String {
-    let layout = csv::layout(text, tabs);
+fn table_facts(text: &str, hint: Hint) -> String {
+    let layout = csv::layout(text, hint);
     let (mut columns, mut rows, mut last) = (Vec::new(), 0, Vec::<String>::new());
     csv::for_each_row(text, layout, |row| {
         if row.iter().all(|cell| cell.trim().is_empty()) {
             return true;
         }
         if columns.is_empty() {
-            columns = row.iter().map(|cell| format!("{cell:?}")).collect();
+            columns = row
+                .iter()
+                .take(KEYS)
+                .map(|cell| format!("{:?}", cut(cell, NAME)))
+                .collect();
+            if row.len() > KEYS {
+                columns.push(format!("and {} more", row.len() - KEYS));
+            }
         } else {
             rows += 1;
             last.clear();
-            last.extend(row.iter().map(str::to_owned));
+            last.extend(row.iter().take(KEYS).map(str::to_owned));
         }
         true
     });
     let mut facts = String::new();
-    if layout.separator != if tabs { b'\t' } else { b',' } {
-        let _ = write!(
-            facts,
-            ", cells separated by {:?}",
-            char::from(layout.separator)
-        );
+    if layout.separator != if hint == Hint::Tabs { b'\t' } else { b',' } {
+        let separator = char::from(layout.separator);
+        let _ = write!(facts, "cells separated by {separator:?}, ");
     }
     if layout.start > 0 {
         let lines = text[..layout.start].lines().count();
-        let _ = write!(facts, ", {lines} lines above the heading");
+        let _ = write!(facts, "{} above the heading, ", plural(lines, "line"));
     }
     let _ = write!(
         facts,
-        ", columns: {}; {rows} rows below the heading",
-        columns.join(", ")
+        "columns: {}; {} below the heading",
+        columns.join(", "),
+        plural(rows, "row")
     );
     if csv::is_total(last.iter().map(String::as_str)) == Total::Named {
         facts.push_str(", of which the last is a total of the others");
     }
     facts
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What is said of a workbook and of each of its first sheets.
+fn book_facts(book: &Workbook) -> String {
+    let mut facts = String::new();
+    let largest = book.largest().filter(|_| book.sheets.len() > 1);
+    for (at, sheet) in book.sheets.iter().enumerate().take(SHEETS) {
+        let most = if Some(at) == largest {
+            ", the largest"
+        } else {
+            ""
+        };
+        let table = table_facts(&sheet.csv, Hint::Commas);
+        let _ = write!(facts, "\nsheet {:?}{most}: {table}", cut(&sheet.name, NAME));
+        if sheet.unsaved > 0 {
+            let _ = write!(
+                facts,
+                "; {} without a saved value, shown as the formula: compute it yourself",
+                sheet::formulas(sheet.unsaved)
+            );
+        }
+    }
+    let more = book.sheets.len().saturating_sub(SHEETS) + book.left_out;
+    if more > 0 {
+        let _ = write!(facts, "\nand {}", plural(more, "more sheet"));
+    }
+    facts.push_str("\nAs CSV:");
+    facts
+}
+
+/// The sheets, the largest first and with the most room: a cover or notes tell little of the data.
+fn book_text(book: &Workbook) -> String {
+    let largest = book.largest();
+    let first = book
+        .sheets
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| Some(*at) == largest);
+    let others = book
+        .sheets
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| Some(*at) != largest);
+    let share = HEAD / 4 / book.sheets.len().saturating_sub(1).clamp(1, SHEETS);
+    let mut text = String::new();
+    for (at, sheet) in first.chain(others).take(SHEETS) {
+        let room = if Some(at) != largest {
+            share
+        } else if book.sheets.len() == 1 {
+            usize::MAX
+        } else {
+            HEAD / 2
+        };
+        let shown = head(&sheet.csv, room);
+        let more = shown.len() < sheet.csv.len();
+        // Whole rows only.
+        let shown = shown
+            .rfind('\n')
+            .filter(|_| more)
+            .map_or(shown, |end| &shown[..=end]);
+        let _ = write!(text, "[sheet {}]\n{shown}", cut(&sheet.name, NAME));
+        if more {
+            text.push_str("[more rows]\n");
+        }
+    }
+    text
 }
 
 /// The bytes as text, if they are.
@@ -253,6 +320,7 @@ pub fn fetched(url: &str, text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::sheet::Sheet;
 
     #[test]
     fn what_is_said_of_an_attachment() {
@@ -281,17 +349,51 @@ mod tests {
         for (text, facts) in [
             (
                 "a;b\n1,5;2\n",
-                ", cells separated by ';', columns: \"a\", \"b\"; 1 rows below the heading",
+                "cells separated by ';', columns: \"a\", \"b\"; 1 row below the heading",
             ),
             (
                 "T\n\na,b\n1,2\nTotal,2\n",
-                ", 2 lines above the heading, columns: \"a\", \"b\"; 2 rows below the heading, of which the last is a total of the others",
+                "2 lines above the heading, columns: \"a\", \"b\"; 2 rows below the heading, of which the last is a total of the others",
             ),
         ] {
-            assert_eq!(table_facts(text, false), facts);
+            assert_eq!(table_facts(text, Hint::Table), facts);
         }
         assert_eq!(text(b"\xff\xfea\0,\0").as_deref(), Some("a,"));
         assert_eq!(text(b"caf\xe9").as_deref(), Some("café"));
+    }
+
+    #[test]
+    fn of_several_sheets_the_largest_has_the_room() {
+        let sheet = |name: &str, rows: usize, unsaved| Sheet {
+            name: name.to_owned(),
+            csv: "h,n\n".to_owned() + &"x,1\n".repeat(rows),
+            unsaved,
+        };
+        let book = Workbook {
+            sheets: vec![sheet("Notes", 400, 0), sheet("Data", 5_000, 2)],
+            left_out: 1,
+        };
+        let (facts, text) = (book_facts(&book), book_text(&book));
+        assert!(
+            facts.contains("sheet \"Notes\": columns: \"h\", \"n\"; 400 rows"),
+            "{facts}"
+        );
+        assert!(
+            facts.contains("sheet \"Data\", the largest: ") && facts.contains("and 1 more sheet")
+        );
+        assert!(
+            facts.contains("; 2 formulas without a saved value"),
+            "{facts}"
+        );
+        assert!(
+            text.starts_with("[sheet Data]\nh,n\nx,1\n") && text.len() < HEAD,
+            "{}",
+            text.len()
+        );
+        assert!(
+            text.contains("x,1\n[more rows]\n[sheet Notes]\nh,n\n"),
+            "{text}"
+        );
     }
 
     #[test]

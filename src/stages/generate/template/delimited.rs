@@ -4,7 +4,7 @@
 
 use super::column::Column;
 use super::decimal::Decimal;
-use crate::content::csv::{self, Total};
+use crate::content::csv::{self, Hint, Total};
 use crate::text::head;
 
 /// Rows kept for showing; totals go over all of them.
@@ -29,8 +29,8 @@ pub(super) struct Delimited {
 }
 
 /// Reads a table. Rows without any content are skipped.
-pub(super) fn read(text: &str, tabs_likely: bool) -> Delimited {
-    let layout = csv::layout(text, tabs_likely);
+pub(super) fn read(text: &str, hint: Hint) -> Delimited {
+    let layout = csv::layout(text, hint);
     let blank = Column::new(layout.separator == b';');
     let mut table = Delimited {
         header: None,
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn totals(text: &str) -> Vec<Option<String>> {
-        let table = read(text, false);
+        let table = read(text, Hint::Table);
         let label = |at: usize| {
             table
                 .header
@@ -171,7 +171,11 @@ mod tests {
             ("only,words", true),
             ("1,x", false),
         ] {
-            assert_eq!(read(text, false).header.is_some(), expected, "{text:?}");
+            assert_eq!(
+                read(text, Hint::Table).header.is_some(),
+                expected,
+                "{text:?}"
+            );
         }
     }
 
@@ -179,18 +183,18 @@ mod tests {
     fn rows_survive_what_people_do_to_them() {
         let table = read(
             "a,b,c\n1,2\n3,4,5,6\n\n,,\n\"x\ny\",\"say \"\"hi\"\"\",z\n",
-            false,
+            Hint::Table,
         );
         assert_eq!((table.row_count, table.column_count), (3, 4));
         assert_eq!(table.rows[0], ["1", "2"]);
         assert_eq!(table.rows[2], ["x\ny", "say \"hi\"", "z"]);
-        assert_eq!(read("", false).row_count, 0);
+        assert_eq!(read("", Hint::Table).row_count, 0);
     }
 
     #[test]
     fn totals_go_over_all_rows() {
         let text = "n\n".to_owned() + &"0.1\n".repeat(2_500);
-        let table = read(&text, false);
+        let table = read(&text, Hint::Table);
         assert_eq!((table.rows.len(), table.row_count), (SHOWN_ROWS, 2_500));
         assert_eq!(totals(&text), [Some("250.0".to_owned())]);
     }

@@ -12,6 +12,8 @@ use crate::content::text as decode;
 pub(super) enum Kind {
     /// Rows of cells, in whatever way they are separated.
     Table,
+    /// A workbook of a spreadsheet program.
+    Sheet,
     /// A Markdown document.
     Markdown,
     /// A JSON document.
@@ -50,6 +52,8 @@ impl Kind {
             Some(kind) if kind.is_text() && !readable => {
                 from_bytes(&asset.bytes).unwrap_or(Self::Binary)
             }
+            // Programs export tables of text under the name of a spreadsheet.
+            Some(Self::Sheet) if readable => Self::Table,
             Some(kind) => kind,
             None => match from_bytes(&asset.bytes) {
                 Some(kind) => kind,
@@ -64,6 +68,7 @@ impl Kind {
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Table => "Table",
+            Self::Sheet => "Spreadsheet",
             Self::Markdown => "Markdown",
             Self::Json => "JSON",
             Self::Image => "Image",
@@ -101,6 +106,9 @@ fn from_media(media: &str, extension: &str) -> Option<Kind> {
         | "text/x-csv"
         | "text/tab-separated-values"
         | "text/comma-separated-values" => Some(Kind::Table),
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        | "application/vnd.ms-excel.sheet.macroenabled.12"
+        | "application/vnd.oasis.opendocument.spreadsheet" => Some(Kind::Sheet),
         "text/markdown" | "text/x-markdown" => Some(Kind::Markdown),
         "application/json" | "text/json" => Some(Kind::Json),
         "application/pdf" => Some(Kind::Pdf),
@@ -119,6 +127,7 @@ fn from_extension(extension: &str) -> Option<Kind> {
     Some(match extension {
         "csv" | "tsv" | "tab" => Kind::Table,
         "md" | "markdown" => Kind::Markdown,
+        "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => Kind::Sheet,
         "json" | "geojson" | "webmanifest" | "ipynb" => Kind::Json,
         "png" | "jpg" | "jpeg" | "gif" | "webp" | "avif" | "svg" => Kind::Image,
         "mp3" | "ogg" | "oga" | "wav" | "m4a" | "flac" | "opus" => Kind::Audio,
@@ -192,8 +201,9 @@ mod tests {
         assert_eq!(kind("x", "", b"{ not json"), Kind::Prose);
         assert_eq!(
             kind("data.xlsx", "@file/zip", b"PK\x03\x04\0\0"),
-            Kind::Binary
+            Kind::Sheet
         );
+        assert_eq!(kind("export.xls", "", b"a\tb\n1\t2\n"), Kind::Table);
         assert_eq!(kind("Makefile", "", b"all:\n"), Kind::Prose);
     }
 

@@ -7,16 +7,20 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::Asset;
+use super::delimited;
 use super::href;
 use super::json;
-use super::kind::{self, Kind};
+use super::kind::Kind;
 use super::markdown::{self, Place};
 use super::table;
 use super::text;
-use crate::content::text as decode;
+use crate::content::csv::Hint;
+use crate::content::{sheet, text as decode};
 
 /// How much of a text is shown, in bytes.
 const TEXT: usize = 200_000;
+/// How many sheets of a workbook are shown.
+const SHEETS: usize = 20;
 
 /// The ids given out on one page.
 #[derive(Default)]
@@ -65,20 +69,25 @@ pub(super) fn render(
     let name = text::escape(asset.path);
     match kind {
         Kind::Table => {
-            let tabs = matches!(kind::extension(asset.path).as_str(), "tsv" | "tab")
-                || asset
-                    .media_type
-                    .to_ascii_lowercase()
-                    .contains("tab-separated");
+            let tabs = asset
+                .media_type
+                .to_ascii_lowercase()
+                .contains("tab-separated");
+            let hint = if tabs {
+                Hint::Tabs
+            } else {
+                Hint::of(asset.path)
+            };
+            let table = delimited::read(&decode::decode(&asset.bytes), hint);
             table::render(
-                &asset.bytes,
-                tabs,
+                &table,
                 asset.path,
-                number,
+                &number.to_string(),
                 room,
                 &mut shared.ids,
             )
         }
+        Kind::Sheet => workbook(asset, number, room, &mut shared.ids),
         Kind::Markdown => document(asset, number, room, shared),
         Kind::Json => tree(asset, room),
         Kind::Image => {
@@ -100,6 +109,73 @@ pub(super) fn render(
                 .to_owned()
         }
     }
+}
+
+/// The sheets of a workbook, each as a table.
+fn workbook(asset: &Asset<'_>, number: usize, room: usize, ids: &mut Ids) -> String {
+    let book = match sheet::read(&asset.bytes) {
+        Ok(book) => book,
+        Err(why) => {
+            return format!(
+                "<p class=\"note\">This spreadsheet does not read: {}. Download it to open it.</p>\n",
+                text::escape(&why)
+            );
+        }
+    };
+    let count = book.sheets.len();
+    let largest = book.largest();
+    // The largest comes first to its ids and to half of the room: it is the one that a brief speaks of.
+    let mut order: Vec<usize> = (0..count.min(SHEETS)).collect();
+    if let Some(largest) = largest {
+        order.retain(|at| *at != largest);
+        order.insert(0, largest);
+    }
+    let mut parts = std::collections::BTreeMap::new();
+    let mut left = room;
+    for at in order {
+        let Some(sheet) = book.sheets.get(at) else {
+            continue;
+        };
+        let share = if count == 1 || Some(at) != largest {
+            left
+        } else {
+            left / 2
+        };
+        let mut part = String::new();
+        if count > 1 {
+            let _ = writeln!(part, "<h3><bdi>{}</bdi></h3>", text::escape(&sheet.name));
+        }
+        let key = if count > 1 {
+            format!("{number}-{}", at + 1)
+        } else {
+            number.to_string()
+        };
+        let name = format!("{}, {}", asset.path, sheet.name);
+        let table = delimited::read(&sheet.csv, Hint::Commas);
+        part.push_str(&table::render(&table, &name, &key, share, ids));
+        if sheet.unsaved > 0 {
+            let _ = writeln!(
+                part,
+                "<p class=\"note\">{} without a saved value: the formula is shown in its place.</p>",
+                sheet::formulas(sheet.unsaved)
+            );
+        }
+        left = left.saturating_sub(part.len());
+        parts.insert(at, part);
+    }
+    let more = count - parts.len() + book.left_out;
+    let mut out: String = parts.into_values().collect();
+    if out.is_empty() {
+        out.push_str("<p class=\"note\">All its sheets are empty.</p>\n");
+    }
+    if more > 0 {
+        let _ = writeln!(
+            out,
+            "<p class=\"note\">{} not shown.</p>",
+            text::count(more, "more sheet")
+        );
+    }
+    out
 }
 
 /// A rendered document, and its source to look up. One that does not fit is shown as text.

@@ -79,7 +79,7 @@ fn usage(out: &mut String, site: &Site<'_>) {
             ", each attachment in a section of its own below it, with a link to download it.\n",
         );
     }
-    if has(Kind::Table) {
+    if has(Kind::Table) || has(Kind::Sheet) {
         out.push_str("- A click on a column's heading sorts the table, the field above it filters the rows.\n");
         out.push_str("- The last row has the totals of the columns of numbers; they count every row of the file.\n");
     }
@@ -116,6 +116,7 @@ fn describe(path: &str, assets: &[Asset<'_>]) -> String {
     if let Some(asset) = assets.iter().find(|asset| asset.path == path) {
         let kind = match Kind::of(asset) {
             Kind::Table => "table",
+            Kind::Sheet => "spreadsheet",
             Kind::Markdown => "Markdown document",
             Kind::Json => "JSON document",
             Kind::Image => "image",

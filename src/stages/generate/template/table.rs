@@ -5,42 +5,39 @@
 
 use std::fmt::Write as _;
 
-use super::delimited::{self, Delimited, SHOWN_COLUMNS};
+use super::delimited::{Delimited, SHOWN_COLUMNS};
 use super::preview::Ids;
 use super::text;
-use crate::content::text as decode;
 
 /// How much of a heading is shown, in characters.
 const LABEL: usize = 200;
 
-/// The table, in at most about `limit` bytes. `name` is the file's, `number` its place on the page.
+/// The table, in at most about `limit` bytes. `name` is what it is called, `key` what its ids end in.
 pub(super) fn render(
-    bytes: &[u8],
-    tabs_likely: bool,
+    table: &Delimited,
     name: &str,
-    number: usize,
+    key: &str,
     limit: usize,
     ids: &mut Ids,
 ) -> String {
-    let table = delimited::read(&decode::decode(bytes), tabs_likely);
     if table.columns.is_empty() {
-        return "<p class=\"note\">This file has no rows.</p>\n".to_owned();
+        return "<p class=\"note\">There are no rows.</p>\n".to_owned();
     }
     let labels: Vec<String> = (0..table.columns.len())
-        .map(|at| label(&table, at))
+        .map(|at| label(table, at))
         .collect();
-    let foot = foot(&table, &labels, ids);
-    let (body, shown) = body(&table, limit);
+    let foot = foot(table, &labels, ids);
+    let (body, shown) = body(table, limit);
     let name = text::escape(name);
     let mut out = String::with_capacity(body.len() + foot.len() + 2_000);
     let _ = write!(
         out,
-        "<div class=\"tools\" hidden><label for=\"filter-{number}\">Filter rows</label>\n\
-         <input id=\"filter-{number}\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" data-filter=\"table-{number}\">\n\
-         <output for=\"filter-{number}\"></output></div>\n\
+        "<div class=\"tools\" hidden><label for=\"filter-{key}\">Filter rows</label>\n\
+         <input id=\"filter-{key}\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" data-filter=\"table-{key}\">\n\
+         <output for=\"filter-{key}\"></output></div>\n\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n\
-         <table id=\"table-{number}\" class=\"data\">\n<caption>{}</caption>\n<thead><tr>",
-        caption(&table, shown, !foot.is_empty())
+         <table id=\"table-{key}\" class=\"data\">\n<caption>{}</caption>\n<thead><tr>",
+        caption(table, shown, !foot.is_empty())
     );
     for (column, label) in table.columns.iter().zip(&labels) {
         let class = if column.is_amount() {
@@ -168,17 +165,13 @@ fn foot(table: &Delimited, labels: &[String], ids: &mut Ids) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::delimited;
     use super::*;
+    use crate::content::csv::Hint;
 
     fn html(text: &str, limit: usize) -> String {
-        render(
-            text.as_bytes(),
-            false,
-            "data.csv",
-            1,
-            limit,
-            &mut Ids::default(),
-        )
+        let table = delimited::read(text, Hint::Table);
+        render(&table, "data.csv", "1", limit, &mut Ids::default())
     }
 
     #[test]
