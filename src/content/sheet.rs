@@ -218,7 +218,7 @@ fn bounded<'a, E: ToString>(
 }
 
 fn too_many(name: &str) -> String {
-    format!("with sheet {name:?} it has more than {MAX_CELLS} cells")
+    format!("sheet {name:?} has more than {MAX_CELLS} cells")
 }
 
 fn csv<T: calamine::CellType + Into<Data>>(
@@ -329,7 +329,7 @@ mod tests {
         for far in [at(u32::MAX, u32::MAX), at(1 << 19, 10), at(400, 16_383)] {
             assert_eq!(
                 read(vec![at(0, 0), far]).unwrap_err(),
-                "with sheet \"s\" it has more than 5000000 cells"
+                "sheet \"s\" has more than 5000000 cells"
             );
         }
         // The same cell again and again.

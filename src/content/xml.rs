@@ -101,8 +101,9 @@ struct Document {
     doctype: bool,
     /// Names and texts of what the DOCTYPE declares.
     entities: HashMap<String, String>,
-    /// Prefixes of namespaces, with how deep the element is that declares them.
+    /// Prefixes of namespaces, with how deep the element is that declares them, and how often each is declared there.
     prefixes: Vec<(usize, String)>,
+    known_prefixes: HashMap<String, usize>,
     /// The DOCTYPE gives elements attributes, a namespace perhaps.
     has_defaults: bool,
 }
@@ -189,8 +190,10 @@ impl Document {
         );
         let mut svg_namespace = false;
         let depth = self.open.len();
-        while self.prefixes.last().is_some_and(|(at, _)| *at >= depth) {
-            self.prefixes.pop();
+        while let Some((_, gone)) = self.prefixes.pop_if(|(at, _)| *at >= depth) {
+            if let Some(count) = self.known_prefixes.get_mut(&gone) {
+                *count -= 1;
+            }
         }
         let mut used: Vec<String> = name
             .split_once(':')
@@ -207,7 +210,10 @@ impl Document {
                 return Err(wrong(format!("{key:?} is no name of an attribute")));
             }
             match key.split_once(':') {
-                Some(("xmlns", prefix)) => self.prefixes.push((depth, prefix.to_owned())),
+                Some(("xmlns", prefix)) => {
+                    self.prefixes.push((depth, prefix.to_owned()));
+                    *self.known_prefixes.entry(prefix.to_owned()).or_default() += 1;
+                }
                 Some((prefix, _)) => used.push(prefix.to_owned()),
                 None => {}
             }
@@ -231,7 +237,10 @@ impl Document {
         let unknown = |prefix: &&String| {
             *prefix != "xml"
                 && !self.has_defaults
-                && !self.prefixes.iter().any(|(_, known)| known == *prefix)
+                && self
+                    .known_prefixes
+                    .get(*prefix)
+                    .is_none_or(|count| *count == 0)
         };
         if let Some(prefix) = used.iter().find(unknown) {
             return Err(wrong(format!(
@@ -450,6 +459,19 @@ mod tests {
         crate::growth::is_linear("attributes", 4_000, many, |many| {
             assert!(root(&format!("<a{many}/>")).is_ok());
             assert!(root(&format!("<a{many} a7='2'/>")).is_err());
+        });
+    }
+
+    #[test]
+    fn many_prefixes_and_depths_take_no_square_of_time() {
+        let many = |n: usize| {
+            let declared: String = (0..n).map(|n| format!(" xmlns:p{n}='u'")).collect();
+            let used: String = (0..n).map(|n| format!("<p{n}:a/>")).collect();
+            let deep = "<g xmlns:q='u'>".repeat(n) + "<q:a/>" + &"</g>".repeat(n);
+            format!("<a{declared}>{used}{deep}</a>")
+        };
+        crate::growth::is_linear("prefixes", 1_000, many, |text| {
+            assert!(root(text).is_ok());
         });
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod checks;
+mod content;
 mod crash;
 mod damage;
 mod errors;

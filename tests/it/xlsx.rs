@@ -50,10 +50,13 @@ fn stored(files: &[(&str, String)]) -> Vec<u8> {
     out
 }
 
-/// One sheet: numbers as numbers, `d:45658` as a date, the rest as text.
+/// One sheet: numbers as numbers, `d:45658` as a date, `f:A1*2` as a formula without a value, the rest as text.
 pub fn book(rows: &[&[&str]]) -> Vec<u8> {
     let cell = |(n, value): (usize, &&str), row: usize| {
         let at = format!("{}{}", char::from(b'A' + u8::try_from(n).unwrap()), row + 1);
+        if let Some(formula) = value.strip_prefix("f:") {
+            return format!("<c r=\"{at}\"><f>{formula}</f><v></v></c>");
+        }
         match value.strip_prefix("d:") {
             Some(date) => format!("<c r=\"{at}\" s=\"1\"><v>{date}</v></c>"),
             None if value.parse::<f64>().is_ok() => format!("<c r=\"{at}\"><v>{value}</v></c>"),

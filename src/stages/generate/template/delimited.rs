@@ -31,45 +31,23 @@ pub(super) struct Delimited {
 /// Reads a table. Rows without any content are skipped.
 pub(super) fn read(text: &str, hint: Hint) -> Delimited {
     let layout = csv::layout(text, hint);
-    let blank = Column::new(layout.separator == b';');
-    let mut table = Delimited {
-        header: None,
-        rows: Vec::new(),
-        row_count: 0,
-        column_count: 0,
-        columns: Vec::new(),
-    };
-    let (mut first, mut last) = (None, Vec::<String>::new());
+    let mut rows = Rows::new(layout.separator == b';');
+    let mut first: Option<Vec<String>> = None;
     csv::for_each_row(text, layout, |record| {
-        if record.iter().all(|cell| cell.trim().is_empty()) {
+        let cells: Vec<&str> = record.iter().collect();
+        if cells.iter().all(|cell| cell.trim().is_empty()) {
             return true;
         }
-        table.column_count = table.column_count.max(record.len());
-        table
-            .columns
-            .resize(table.column_count.min(SHOWN_COLUMNS), blank.clone());
-        let keep = || {
-            record
-                .iter()
-                .take(SHOWN_COLUMNS)
-                .map(|cell| head(cell, CELL).to_owned())
-                .collect()
-        };
+        // The first row stays out of the columns until it is known whether it is a heading.
         if first.is_none() {
-            first = Some(keep());
-            return true;
-        }
-        // The first row stays out of the columns until it is known whether it is a heading, and each row until another follows.
-        table.count(&last, false);
-        last.clear();
-        last.extend(record.iter().take(SHOWN_COLUMNS).map(str::to_owned));
-        table.row_count += 1;
-        if table.rows.len() < SHOWN_ROWS {
-            table.rows.push(keep());
+            rows.widen(cells.len());
+            first = Some(kept(&cells));
+        } else {
+            rows.add(&cells);
         }
         true
     });
-    table.count(&last, true);
+    let mut table = rows.end();
     match first {
         Some(row) if is_header(&row, &table.columns) => table.header = Some(row),
         Some(row) => {
@@ -85,6 +63,71 @@ pub(super) fn read(text: &str, hint: Hint) -> Delimited {
         None => {}
     }
     table
+}
+
+/// What is kept of a row to be shown.
+fn kept(cells: &[&str]) -> Vec<String> {
+    cells
+        .iter()
+        .take(SHOWN_COLUMNS)
+        .map(|cell| head(cell, CELL).to_owned())
+        .collect()
+}
+
+/// A table in the making.
+pub(super) struct Rows {
+    table: Delimited,
+    blank: Column,
+    /// The row that was added last. It goes into the columns when another follows or the end does, since a row at the end may be one of
+    /// totals.
+    last: Vec<String>,
+}
+
+impl Rows {
+    fn new(decimal_commas: bool) -> Self {
+        Self {
+            table: Delimited {
+                header: None,
+                rows: Vec::new(),
+                row_count: 0,
+                column_count: 0,
+                columns: Vec::new(),
+            },
+            blank: Column::new(decimal_commas),
+            last: Vec::new(),
+        }
+    }
+
+    /// A table whose columns are known.
+    pub(super) fn with_header(header: Vec<String>) -> Self {
+        let mut rows = Self::new(false);
+        rows.widen(header.len());
+        rows.table.header = Some(header);
+        rows
+    }
+
+    fn widen(&mut self, width: usize) {
+        self.table.column_count = self.table.column_count.max(width);
+        let columns = self.table.column_count.min(SHOWN_COLUMNS);
+        self.table.columns.resize(columns, self.blank.clone());
+    }
+
+    pub(super) fn add(&mut self, cells: &[&str]) {
+        self.widen(cells.len());
+        self.table.count(&self.last, false);
+        self.last.clear();
+        let last = cells.iter().take(SHOWN_COLUMNS);
+        self.last.extend(last.map(|cell| (*cell).to_owned()));
+        self.table.row_count += 1;
+        if self.table.rows.len() < SHOWN_ROWS {
+            self.table.rows.push(kept(cells));
+        }
+    }
+
+    pub(super) fn end(mut self) -> Delimited {
+        self.table.count(&self.last, true);
+        self.table
+    }
 }
 
 impl Delimited {

@@ -1,7 +1,7 @@
 //! A Markdown document as HTML that is safe to stand inside the page.
 //!
 //! Raw HTML is shown as text, links lead only where a link may (see [`Place::target`]), and the headings are
-//! fitted in below the section's own: the first level becomes h3, and no level is left out on the way down.
+//! fitted in below the section's own: the first level becomes the next one, and no level is left out on the way down.
 //!
 //! Deliberately absent: mathematics, front matter and syntax colouring.
 
@@ -19,8 +19,12 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a str,
     /// All paths that the document may link to.
     pub(super) paths: &'a [&'a str],
-    /// The number of the document's section, which makes its ids its own.
-    pub(super) number: usize,
+    /// What makes the document's ids its own.
+    pub(super) key: &'a str,
+    /// The level of the heading that it stands under.
+    pub(super) under: usize,
+    /// Whether each line stays a line, as in what people type into a form.
+    pub(super) lines: bool,
 }
 
 /// The document as HTML.
@@ -30,7 +34,7 @@ pub(super) fn render(source: &str, place: &Place<'_>, ids: &mut Ids) -> String {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_FOOTNOTES;
     let events: Vec<Event<'_>> = Parser::new_ext(source, options).collect();
-    let (heading_ids, anchors) = headings(&events, place.number, ids);
+    let (heading_ids, anchors) = headings(&events, place.key, ids);
     let mut rewriter = Rewriter {
         place,
         anchors,
@@ -49,10 +53,31 @@ pub(super) fn render(source: &str, place: &Place<'_>, ids: &mut Ids) -> String {
     out
 }
 
+/// The text of the first heading of the first level, as far up as titles stand.
+pub(super) fn title(source: &str) -> Option<String> {
+    let mut title: Option<String> = None;
+    for event in Parser::new(crate::text::head(source, 20_000)) {
+        match (event, &mut title) {
+            (
+                Event::Start(Tag::Heading {
+                    level: HeadingLevel::H1,
+                    ..
+                }),
+                _,
+            ) => title = Some(String::new()),
+            (Event::Text(piece) | Event::Code(piece), Some(title)) => title.push_str(&piece),
+            (Event::SoftBreak, Some(title)) => title.push(' '),
+            (Event::End(TagEnd::Heading(HeadingLevel::H1)), Some(_)) => break,
+            _ => {}
+        }
+    }
+    title.filter(|title| title.contains(char::is_alphanumeric))
+}
+
 /// An id for every heading in order, and which one the document's own links (`#like-this`) mean.
 fn headings(
     events: &[Event<'_>],
-    number: usize,
+    key: &str,
     ids: &mut Ids,
 ) -> (Vec<String>, HashMap<String, String>) {
     let mut all = Vec::new();
@@ -65,7 +90,7 @@ fn headings(
             (Event::SoftBreak, Some(text)) => text.push(' '),
             (Event::End(TagEnd::Heading(_)), Some(done)) => {
                 let anchor = anchor(done);
-                let id = ids.unique(&format!("file-{number}-{anchor}"));
+                let id = ids.unique(&format!("{key}-{anchor}"));
                 anchors.entry(anchor).or_insert_with(|| id.clone());
                 all.push(id);
                 text = None;
@@ -176,6 +201,7 @@ impl<'e> Rewriter<'_, 'e> {
     fn event(&mut self, event: Event<'e>) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => self.out.push(Event::Text(html)),
+            Event::SoftBreak if self.place.lines => self.out.push(Event::HardBreak),
             Event::Start(Tag::HtmlBlock) => self.fixed("<div class=\"raw\">"),
             Event::End(TagEnd::HtmlBlock) => self.fixed("</div>\n"),
             Event::Start(Tag::Heading { level, .. }) => {
@@ -247,14 +273,14 @@ impl<'e> Rewriter<'_, 'e> {
     }
 
     fn shown_level(&self) -> HeadingLevel {
-        HeadingLevel::try_from(2 + self.levels.len()).unwrap_or(HeadingLevel::H6)
+        HeadingLevel::try_from(self.place.under + self.levels.len()).unwrap_or(HeadingLevel::H6)
     }
 
     /// A footnote's label as an id that no other document on the page has.
     fn note(&mut self, label: &str) -> CowStr<'e> {
         let next = self.notes.len() + 1;
         let number = *self.notes.entry(label.to_lowercase()).or_insert(next);
-        format!("note-{}-{number}", self.place.number).into()
+        format!("{}-note-{number}", self.place.key).into()
     }
 
     fn link(&mut self, link_type: LinkType, url: &str, title: CowStr<'e>, id: CowStr<'e>) {

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::delimited::{Delimited, SHOWN_COLUMNS};
+use super::language;
 use super::preview::Ids;
 use super::text;
 
@@ -26,7 +27,8 @@ pub(super) fn render(
     let labels: Vec<String> = (0..table.columns.len())
         .map(|at| label(table, at))
         .collect();
-    let foot = foot(table, &labels, ids);
+    let totals = totals(table, &labels, ids);
+    let foot = foot(&totals);
     let (body, shown) = body(table, limit);
     let name = text::escape(name);
     let mut out = String::with_capacity(body.len() + foot.len() + 2_000);
@@ -35,8 +37,10 @@ pub(super) fn render(
         "<div class=\"tools\" hidden><label for=\"filter-{key}\">Filter rows</label>\n\
          <input id=\"filter-{key}\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" data-filter=\"table-{key}\">\n\
          <output for=\"filter-{key}\"></output></div>\n\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n\
-         <table id=\"table-{key}\" class=\"data\">\n<caption>{}</caption>\n<thead><tr>",
+         {}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n\
+         <table id=\"table-{key}\" class=\"data\" dir=\"{}\">\n<caption>{}</caption>\n<thead><tr>",
+        summary(&totals),
+        language::direction(&labels.join(" ")),
         caption(table, shown, !foot.is_empty())
     );
     for (column, label) in table.columns.iter().zip(&labels) {
@@ -124,36 +128,63 @@ fn body(table: &Delimited, limit: usize) -> (String, usize) {
     (out, table.rows.len())
 }
 
-/// The totals row, empty if no column has a total.
-///
-/// A total carries the id `total-<column>`, as briefs like to ask for it, and nothing but plain digits in it.
-fn foot(table: &Delimited, labels: &[String], ids: &mut Ids) -> String {
+/// The total of a column.
+struct Total<'a> {
+    label: &'a str,
+    /// As briefs like to ask for it.
+    id: String,
+    /// Plain digits, so that any program reads back what was meant.
+    sum: String,
+}
+
+/// For each column its total, where that means something.
+fn totals<'a>(table: &Delimited, labels: &'a [String], ids: &mut Ids) -> Vec<Option<Total<'a>>> {
     let headed = table.header.as_ref();
-    let totals: Vec<Option<String>> = (0..table.columns.len())
-        .map(|at| {
+    let columns = table.columns.iter().zip(labels).enumerate();
+    columns
+        .map(|(at, (column, label))| {
             let heading = headed.map(|header| header.get(at).map_or("", String::as_str));
-            table.columns[at]
-                .total(heading, at == 0)
-                .map(|sum| sum.to_string())
+            let sum = column.total(heading, at == 0)?.to_string();
+            let id = ids.unique(&format!("total-{}", text::slug(label)));
+            Some(Total { label, id, sum })
         })
-        .collect();
+        .collect()
+}
+
+/// The totals above the table, where they are in view however narrow the screen and however long the table is.
+fn summary(totals: &[Option<Total<'_>>]) -> String {
+    if totals.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let mut out = String::from("<dl class=\"totals\">\n");
+    for total in totals.iter().flatten() {
+        let _ = writeln!(
+            out,
+            "<div><dt>Total <bdi>{}</bdi></dt><dd id=\"{}\">{}</dd></div>",
+            text::escape(total.label),
+            total.id,
+            total.sum
+        );
+    }
+    out.push_str("</dl>\n");
+    out
+}
+
+/// The totals row, empty if no column has a total.
+fn foot(totals: &[Option<Total<'_>>]) -> String {
     if totals.iter().all(Option::is_none) {
         return String::new();
     }
     let mut out = String::from("<tfoot><tr>");
-    for (at, (total, label)) in totals.iter().zip(labels).enumerate() {
+    for (at, total) in totals.iter().enumerate() {
         let _ = match total {
-            Some(total) => {
-                let id = ids.unique(&format!("total-{}", text::slug(label)));
+            Some(Total { sum, .. }) => {
                 let title = if at == 0 {
                     "<span class=\"lead\">Total</span> "
                 } else {
                     ""
                 };
-                write!(
-                    out,
-                    "<td class=\"num\">{title}<span id=\"{id}\">{total}</span></td>"
-                )
+                write!(out, "<td class=\"num\">{title}{sum}</td>")
             }
             None if at == 0 => write!(out, "<th scope=\"row\">Total</th>"),
             None => write!(out, "<td></td>"),
@@ -181,7 +212,7 @@ mod tests {
             100_000,
         );
         assert!(
-            page.contains("<span id=\"total-sales\">2841.00</span>"),
+            page.contains("<dd id=\"total-sales\">2841.00</dd>"),
             "{page}"
         );
         assert!(page.contains("<th scope=\"row\">Total</th>"));
@@ -205,7 +236,7 @@ mod tests {
             ),
             "{page}"
         );
-        assert!(page.contains(">900</span>"));
+        assert!(page.contains(">900</dd>") && page.contains(">900</td>"));
     }
 
     #[test]
@@ -221,8 +252,6 @@ mod tests {
     #[test]
     fn a_first_column_of_amounts_still_names_the_row() {
         let page = html("amount\n1\n2\n", 10_000);
-        assert!(
-            page.contains("<span class=\"lead\">Total</span> <span id=\"total-amount\">3</span>")
-        );
+        assert!(page.contains("<span class=\"lead\">Total</span> 3</td>"));
     }
 }

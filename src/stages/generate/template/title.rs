@@ -1,7 +1,7 @@
-//! A title for the page, found in the brief.
+//! A title for the page: the one that the brief asks for, else that of the document that it shows, else the task's name.
 //!
 //! Deliberately absent: any understanding of the brief. A quoted text close behind a word like "title" is one;
-//! otherwise the brief's beginning is the best name there is.
+//! where the task has no name with words in it, the brief's beginning is the best there is.
 
 use super::text;
 
@@ -64,6 +64,33 @@ const PARTS: [&str; 34] = [
 #[must_use]
 pub fn title(brief: &str) -> String {
     named(brief).unwrap_or_else(|| opening(brief))
+}
+
+/// A task's id as a name: `sum-of-sales-766cc` is "Sum of sales". `None` where there is no word in it.
+pub(super) fn of_task(task: &str) -> Option<String> {
+    let mut words: Vec<&str> = task
+        .split(|c: char| !c.is_alphanumeric() && !matches!(c, '\'' | '’'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    // What makes an id unique at its end: hex digits, or letters and digits in a jumble.
+    let is_mark = |word: &str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        digits > 0 && word.len() > 3 && word.len() > digits && word.is_ascii()
+            || word.len() > 4 && word.len() == digits
+    };
+    while words.len() > 1 && words.last().is_some_and(|word| is_mark(word)) {
+        words.pop();
+    }
+    let is_name = words
+        .iter()
+        .any(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 2 || !word.is_ascii());
+    let name = text::one_line(&words.join(" "));
+    let mut letters = name.chars();
+    let first = letters
+        .next()
+        .filter(|_| is_name && name.contains(char::is_alphabetic))?;
+    let name: String = first.to_uppercase().chain(letters).collect();
+    Some(text::shorten(&name, LONGEST))
 }
 
 /// The quoted text that the brief calls a title; a heading or a name is the second choice.
@@ -341,6 +368,26 @@ mod tests {
             "``",
         ] {
             assert!(!title(odd).is_empty(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn names_of_tasks() {
+        for (task, name) in [
+            ("sum-of-sales-766cc", Some("Sum of sales")),
+            ("markdown-to-html-a1b2c", Some("Markdown to html")),
+            ("LLMPages", Some("LLMPages")),
+            ("github_user_created", Some("Github user created")),
+            ("budget-2024", Some("Budget 2024")),
+            ("größe", Some("Größe")),
+            ("日本", Some("日本")),
+            ("demo-<1>", Some("Demo 1")),
+            ("captcha-solver-00123456", Some("Captcha solver")),
+            ("a1-b2", None),
+            ("123456", None),
+            ("---", None),
+        ] {
+            assert_eq!(of_task(task).as_deref(), name, "{task}");
         }
     }
 }

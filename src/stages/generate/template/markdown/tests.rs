@@ -7,7 +7,9 @@ fn html(source: &str) -> String {
         &Place {
             path: "assets/doc.md",
             paths: &paths,
-            number: 2,
+            key: "file-2",
+            under: 2,
+            lines: false,
         },
         &mut Ids::default(),
     )
@@ -111,10 +113,43 @@ fn the_extensions_work() {
         "<del>a</del>",
         "type=\"checkbox\" aria-label=\"Done\" disabled checked",
         "<div class=\"scroll\"",
-        "href=\"#note-2-1\"",
-        "id=\"note-2-1\"",
+        "href=\"#file-2-note-1\"",
+        "id=\"file-2-note-1\"",
         "href=\"mailto:a@b.example\"",
     ] {
         assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn a_brief_keeps_its_lines_and_stands_lower() {
+    let place = Place {
+        path: "",
+        paths: &[],
+        key: "brief-2",
+        under: 3,
+        lines: true,
+    };
+    let page = render(
+        "# Plan\none\ntwo\n\n- a\n- b\n",
+        &place,
+        &mut Ids::default(),
+    );
+    assert!(page.contains("<h4 id=\"brief-2-plan\">Plan</h4>"), "{page}");
+    assert!(
+        page.contains("one<br />\ntwo") && page.contains("<li>b</li>"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_document_has_a_title() {
+    assert_eq!(
+        title("text\n\n# My *own* `x`\n## b").as_deref(),
+        Some("My own x")
+    );
+    assert_eq!(title("Big\n===\n").as_deref(), Some("Big"));
+    for none in ["", "## b", "# \n", "```\n# a\n```"] {
+        assert_eq!(title(none), None, "{none:?}");
     }
 }

@@ -59,9 +59,9 @@ fn the_parts_are_there_once_and_in_order() {
         at("charset") < at("\"generator\"") && at("\"generator\"") < at("Content-Security-Policy")
     );
     assert!(at("Content-Security-Policy") < at("<style>"));
-    assert_eq!(html.matches("<h1>").count(), 1);
+    assert_eq!(html.matches("<h1 ").count(), 1);
     assert!(
-        at("<h1>Make it</h1>") < at("<h2 id=\"brief\">")
+        at("<h1 dir=\"auto\">T</h1>") < at("<h2 id=\"brief\">")
             && at("id=\"file-1\"") < at("id=\"file-2\"")
     );
     for gone in ["http://", "https://"] {
@@ -93,7 +93,7 @@ fn the_round_trip_works_and_tampering_shows() {
         None
     );
     assert_eq!(
-        made_here(html.replacen("<h1>", "<h1 >", 1).as_bytes()),
+        made_here(html.replacen("<h1 ", "<h1  ", 1).as_bytes()),
         None
     );
 }
@@ -102,7 +102,7 @@ fn the_round_trip_works_and_tampering_shows() {
 fn rounds_are_labelled_latest_first() {
     let html = page(&site(&["first", "  second\n    indented"], vec![]));
     assert!(html.find("Round 2").unwrap() < html.find("Round 1").unwrap());
-    assert!(html.contains("dir=\"auto\">  second\n    indented</div>"));
+    assert!(html.contains("<p>second<br />\nindented</p>"));
     assert!(!page(&site(&["only"], vec![])).contains("Round 1"));
 }
 
@@ -119,11 +119,67 @@ fn later_rounds_keep_the_title_unless_they_name_one() {
         )),
         "New"
     );
-    assert_eq!(
-        page_title(&site(&["Make a clock", "Add hands"], vec![])),
-        "Make a clock"
+    let nameless = |briefs: &[&str]| {
+        let mut site = site(briefs, vec![]);
+        site.task = "7-a";
+        page_title(&site)
+    };
+    assert_eq!(nameless(&["Make a clock", "Add hands"]), "Make a clock");
+    assert_eq!(nameless(&[]), "7-a");
+}
+
+#[test]
+fn the_title_is_that_of_the_document_or_of_the_task() {
+    let with = |brief: &str, document: &str| {
+        page_title(&site(
+            &[brief],
+            vec![
+                asset("a.csv", b"a\n1\n"),
+                asset("a.md", document.as_bytes()),
+            ],
+        ))
+    };
+    assert_eq!(with("Show it", "Intro\n\n# The *Report*\n"), "The Report");
+    assert_eq!(with("Call the title 'Mine'", "# The Report\n"), "Mine");
+    assert_eq!(with("Show it", "no heading"), "Demo 1");
+}
+
+#[test]
+fn the_page_is_in_the_language_of_its_brief() {
+    let arabic = page(&site(
+        &["أنشئ صفحة ويب تعرض مجموع المبيعات من الملف data.csv"],
+        vec![asset("a.csv", b"a,b\nx,1\n")],
+    ));
+    assert!(arabic.contains("<html lang=\"ar\" dir=\"rtl\">"));
+    assert!(arabic.contains("<h2 id=\"brief\" lang=\"en\" dir=\"ltr\">"));
+    assert!(
+        arabic.contains("class=\"data\" dir=\"ltr\""),
+        "the table is none of Arabic"
     );
-    assert_eq!(page_title(&site(&[], vec![])), "demo-<1>");
+    let english = page(&site(&["Make it"], vec![asset("a.md", "# Titel\n\nDie Summe der Verkäufe steht in der Tabelle, und die Tabelle lässt sich nach Spalten ordnen.".as_bytes())]));
+    assert!(
+        english.contains("<html lang=\"en\">") && english.contains(" lang=\"de\" dir=\"auto\">")
+    );
+}
+
+#[test]
+fn a_brief_is_markdown_and_cannot_break_the_page() {
+    let html = page(&site(
+        &[
+            "## Do\n\n- one\n- **two** with `data.csv`\n\n<div onclick=x>\n\n[x](javascript:alert(1)) [d](data.csv)",
+        ],
+        vec![asset("data.csv", b"a,b\n1,2\n")],
+    ));
+    assert!(
+        html.contains("<h3 id=\"brief-1-do\">Do</h3>") && html.contains("<strong>two</strong>")
+    );
+    assert!(html.contains("&lt;div onclick=x&gt;") && !html.contains("href=\"javascript:"));
+    assert!(html.contains("<a href=\"data.csv\">d</a>"));
+    let many = page(&site(
+        &[&("|a".repeat(300) + "|\n" + &"|-".repeat(300) + "|\n" + &"|x\n".repeat(20_000))],
+        vec![],
+    ));
+    assert!(many.len() < 500_000, "{}", many.len());
 }
 
 #[test]
