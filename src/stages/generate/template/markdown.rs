@@ -220,7 +220,7 @@ impl<'e> Rewriter<'_, 'e> {
             }
             Event::Start(Tag::Table(columns)) => {
                 self.fixed(
-                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">",
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">",
                 );
                 self.out.push(Event::Start(Tag::Table(columns)));
             }

@@ -209,7 +209,7 @@ fn document(asset: &Asset<'_>, number: usize, room: usize, shared: &mut Shared<'
         let _ = write!(
             out,
             "<details class=\"source\"><summary>Markdown source</summary>\n\
-             <pre class=\"prose\" tabindex=\"0\" role=\"region\" aria-label=\"Markdown source\"><code id=\"{source_id}\">{source}</code></pre></details>\n"
+             <pre class=\"prose\" tabindex=\"0\" role=\"group\" aria-label=\"Markdown source\"><code id=\"{source_id}\">{source}</code></pre></details>\n"
         );
     }
     out
@@ -278,7 +278,7 @@ fn plain(asset: &Asset<'_>, class: &str, room: usize) -> String {
     };
     let name = text::escape(asset.path);
     format!(
-        "<pre class=\"{class}\" dir=\"{}\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\"><code>{html}</code></pre>\n{note}",
+        "<pre class=\"{class}\" dir=\"{}\" tabindex=\"0\" role=\"region\" aria-label=\"Content of {name}\"><code>{html}</code></pre>\n{note}",
         if class == "code" { "ltr" } else { "auto" }
     )
 }

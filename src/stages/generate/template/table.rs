@@ -37,7 +37,7 @@ pub(super) fn render(
         "<div class=\"tools\" hidden><label for=\"filter-{key}\">Filter rows</label>\n\
          <input id=\"filter-{key}\" type=\"search\" autocomplete=\"off\" spellcheck=\"false\" data-filter=\"table-{key}\">\n\
          <output for=\"filter-{key}\"></output></div>\n\
-         {}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\n\
+         {}<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of {name}\">\n\
          <table id=\"table-{key}\" class=\"data\" dir=\"{}\">\n<caption>{}</caption>\n<thead><tr>",
         summary(&totals),
         language::direction(&labels.join(" ")),

@@ -231,3 +231,36 @@ fn ids_are_unique() {
     assert_eq!(ids.len(), all);
     assert!(ids.contains(&"total-sales-2") && ids.contains(&"markdown-output"));
 }
+
+/// Two landmarks of one name cannot be told apart in the list that a screen reader makes of them.
+#[test]
+fn landmarks_have_names_of_their_own() {
+    let document = b"|a|\n|-|\n|1|\n\n|b|\n|-|\n|2|\n";
+    let html = page(&site(
+        &["|a|\n|-|\n|1|\n"],
+        vec![
+            asset("a.csv", b"a,b\n1,2\n"),
+            asset("b.json", b"[{\"a\":1},{\"a\":2}]"),
+            asset("c.txt", b"text"),
+            asset("d.md", document),
+            asset("e.md", document),
+        ],
+    ));
+    let read = crate::content::html::Page::read(&html);
+    let mut names: Vec<String> = read
+        .elements()
+        .filter(|e| e.get("role") == Some("region") || matches!(e.name(), "section" | "nav"))
+        .map(|e| {
+            let heading = e.get("aria-labelledby").and_then(|id| read.by_id(id));
+            heading.map_or_else(
+                || e.get("aria-label").unwrap().to_owned(),
+                crate::content::html::Element::text,
+            )
+        })
+        .collect();
+    let all = names.len();
+    assert!(all >= 9, "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "{names:?}");
+}
