@@ -310,6 +310,9 @@ pub struct Walk {
     /// Name of the repository [default: from the task id]
     #[arg(long, value_name = "NAME", help_heading = "Where to")]
     pub repo: Option<String>,
+    /// A repository of its own, with a suffix where the name is in use already (round 1)
+    #[arg(long, conflicts_with = "repo", help_heading = "Where to")]
+    pub new_repo: bool,
     /// Work on a repository that somebody else has filled
     #[arg(long, help_heading = "Where to")]
     pub adopt: bool,

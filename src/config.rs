@@ -172,6 +172,7 @@ fn resolve(
         admission,
         forge,
         repo: walk.and_then(|w| w.repo.clone()),
+        new_repo: walk.is_some_and(|w| w.new_repo),
         adopt: walk.is_some_and(|w| w.adopt),
         fresh: walk.is_some_and(|w| w.fresh),
         prove: env

@@ -47,6 +47,7 @@ impl Code {
             Self::Unauthorized | Self::MissingToken | Self::BadToken | Self::Forbidden => 4,
             Self::RateLimited
             | Self::Network
+            | Self::PagesFailed
             | Self::PagesPending
             | Self::NotifyPending
             | Self::Busy => 75,
@@ -56,7 +57,6 @@ impl Code {
             | Self::PushRejected
             | Self::SecretFound
             | Self::LlmFailed
-            | Self::PagesFailed
             | Self::State
             | Self::Internal => 1,
         }

@@ -203,6 +203,12 @@ impl Sha {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As people name a commit.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..7).unwrap_or(&self.0)
+    }
 }
 
 impl TryFrom<String> for Sha {

@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use super::git::Remote;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::values::Sha;
 
 /// A repository on a forge.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what a forge says of a repository, each for itself"
+)]
 pub struct Repository {
     /// The name it really has: GitHub rewrites what it does not like.
     pub name: String,
@@ -21,6 +25,11 @@ pub struct Repository {
     pub created: bool,
     /// Pages is known to be on.
     pub has_pages: bool,
+    pub private: bool,
+    /// Nobody can push to it.
+    pub archived: bool,
+    /// `owner/name`, where it belongs to somebody else now.
+    pub transferred: Option<String>,
 }
 
 /// Who commits.
@@ -55,6 +64,14 @@ pub enum Live {
     Pending(String),
     /// Another commit is served, by its id; a later round on top of ours, perhaps.
     Superseded(String),
+    /// This commit could not be built, which on GitHub does not mend itself.
+    Failed {
+        reason: String,
+        /// Tells the build from another one of the same commit.
+        build: String,
+    },
+    /// Its build has not moved for long.
+    Stuck(String),
 }
 
 pub trait Forge {
@@ -72,6 +89,14 @@ pub trait Forge {
     /// # Errors
     /// As [`Forge::prove`].
     fn author(&self, world: &World) -> Result<Author>;
+
+    /// Whether a repository of this name is more than a repository to the forge.
+    ///
+    /// # Errors
+    /// As [`Forge::prove`].
+    fn is_special(&self, _world: &World, _name: &str) -> Result<bool> {
+        Ok(false)
+    }
 
     /// The repository, if it is there.
     ///
@@ -99,9 +124,28 @@ pub trait Forge {
     /// Waits until this commit is served, at most until `until`.
     ///
     /// # Errors
-    /// As [`Forge::prove`], and `pages_failed`.
+    /// As [`Forge::prove`].
     fn wait_live(&self, world: &World, name: &str, page: &Page<'_>, until: Instant)
     -> Result<Live>;
+
+    /// Asks for another build of the branch's tip; says what came of it.
+    ///
+    /// # Errors
+    /// As [`Forge::prove`].
+    fn rebuild(&self, _world: &World, _name: &str) -> Result<String> {
+        Ok("there is nothing to build here".to_owned())
+    }
+
+    /// Has a workflow of the repository publish the page (`true`), or the forge itself from the root of `main`.
+    ///
+    /// # Errors
+    /// As [`Forge::prove`]; where workflows cannot be pushed with this token, before anything is changed.
+    fn set_workflow(&self, _world: &World, _name: &str, _workflow: bool) -> Result<()> {
+        Err(Error::new(
+            Code::Forbidden,
+            "pages on this machine are not built by workflows",
+        ))
+    }
 }
 
 /// What is waited for.
@@ -109,6 +153,12 @@ pub struct Page<'a> {
     pub pages_url: &'a str,
     pub sha: &'a Sha,
     pub witness: &'a Witness,
-    /// An earlier process waited too, so a build that failed then may be asked for once more.
-    pub again: bool,
+    /// The commit is known to be the branch's tip: a build of another one is an old one.
+    pub is_tip: bool,
+    /// The commit holds a workflow that deploys Pages.
+    pub has_workflow: bool,
+    /// A build of this commit that failed before another one was asked for.
+    pub failed: Option<&'a str>,
+    /// From when on a build that is still under way is stuck.
+    pub stuck_at: Option<Instant>,
 }

@@ -48,6 +48,9 @@ impl Local {
             remote: Remote::Path(bare),
             created,
             has_pages: true,
+            private: false,
+            archived: false,
+            transferred: None,
         }
     }
 }

@@ -58,12 +58,46 @@ pub fn check<'a>(paths: impl Iterator<Item = &'a RelPath>) -> Result<()> {
     Ok(())
 }
 
-/// Whether files of this name are for secrets: `.env`, `.env.local` and the like, but not the examples of them that are published.
+/// Refuses attachments that stand in each other's way, or in that of a file that every site has.
+///
+/// # Errors
+/// `invalid_task`.
+pub fn require_room(task: &Task) -> Result<()> {
+    let given = paths(task)?;
+    let own: Vec<RelPath> = ["README.md", "LICENSE", ".nojekyll"]
+        .iter()
+        .filter_map(|p| RelPath::parse(p).ok())
+        .filter(|p| !given.contains(p))
+        .collect();
+    check(given.iter().chain(&own))
+}
+
+/// Names of files in which programs keep secrets.
+const FOR_SECRETS: [&str; 14] = [
+    ".env",
+    ".git-credentials",
+    ".htpasswd",
+    ".netrc",
+    "_netrc",
+    ".npmrc",
+    ".pgpass",
+    ".pypirc",
+    ".vault-token",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "id_rsa",
+    ".dockercfg",
+];
+
+/// Whether files of this name are for secrets: `.env`, `.env.local`, `id_rsa` and the like, but not the examples of them that
+/// are published.
 #[must_use]
 pub fn is_for_secrets(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let kind = name.strip_prefix(".env.");
-    name == ".env" || kind.is_some_and(|kind| !matches!(kind, "example" | "sample" | "template"))
+    FOR_SECRETS.contains(&name.as_str())
+        || kind.is_some_and(|kind| !matches!(kind, "example" | "sample" | "template"))
 }
 
 #[cfg(test)]

@@ -36,6 +36,9 @@ pub struct RunDocument {
     pub status: Status,
     pub run: Option<String>,
     pub pages: Option<Pages>,
+    /// What GitHub could not build, and what was done about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<String>,
     pub resumed_from: Option<Stage>,
     pub generator: Option<Generator>,
     pub checks: Vec<Verdict>,

@@ -70,7 +70,11 @@ impl Walk<'_> {
                     }
                     return Ok(Some(push));
                 }
-                Outcome::Moved(repository, base) => self.start_over(repository, base)?,
+                Outcome::Moved(repository, base) => self.start_over(Some((repository, base)))?,
+                Outcome::OtherSender => {
+                    self.leave_to_other_sender()?;
+                    self.start_over(None)?;
+                }
             }
         }
         Err(Error::new(
@@ -120,9 +124,7 @@ impl Walk<'_> {
 
     /// Fetches what is on the remote, to build on; a push of this run, if there is one.
     fn look(&mut self) -> Result<Option<Push>> {
-        let (git_dir, description) = (self.git_dir(), self.description());
-        let target = self.target(&git_dir, &description);
-        let found = deploy::look(&self.setup.world, self.task, &target)?;
+        let found = self.find()?;
         Ok(found.and_then(|found| {
             self.ground = Some((found.repository, found.base));
             found.push
@@ -210,23 +212,26 @@ impl Walk<'_> {
         }
     }
 
-    /// The branch has moved. The template is rendered on the new ground; files that cost something are kept as they are.
-    fn start_over(&mut self, repository: Repository, base: Option<Base>) -> Result<()> {
+    /// The branch has moved, or another repository is the right one. The template is rendered on the new ground; files that cost
+    /// something are kept as they are.
+    fn start_over(&mut self, ground: Option<(Repository, Option<Base>)>) -> Result<()> {
         self.setup
             .world
             .progress
-            .detail("the branch has moved; committing on top of it");
+            .detail("committing on top of what is on the branch now");
         self.journal.forget(&[step::COMMIT, step::CHECK])?;
         match self.app.take() {
             Some(app) if app.record.generator.kind != generate::Kind::Template => {
                 let git_dir = self.git_dir();
-                let base = base.as_ref().map(|b| (b, git_dir.as_path()));
+                let base = ground.as_ref().and_then(|(_, base)| base.as_ref());
+                let base = base.map(|b| (b, git_dir.as_path()));
                 let brief = Brief {
                     repo: &self.repo,
                     started_at: self.run.started_at,
                     base,
                     calls: Path::new(""),
                     earlier: &[],
+                    scan: &self.setup.scan,
                     judge: None,
                 };
                 let app = generate::onto(&self.setup.world, self.task, &app, &brief)?;
@@ -246,7 +251,7 @@ impl Walk<'_> {
             }
             _ => self.journal.forget(&[step::GENERATE])?,
         }
-        self.ground = Some((repository, base));
+        self.ground = ground;
         Ok(())
     }
 
@@ -336,6 +341,7 @@ impl Walk<'_> {
             base,
             calls: &calls,
             earlier: &earlier,
+            scan: &setup.scan,
             judge,
         };
         generate::app(&setup.world, task, &setup.generate, &brief)
@@ -381,7 +387,7 @@ impl Walk<'_> {
         self.rounds_before()
     }
 
-    fn rounds_before(&self) -> Result<Vec<Earlier>> {
+    pub(super) fn rounds_before(&self) -> Result<Vec<Earlier>> {
         briefs::before(
             &self.setup.state,
             &self.task.email,
@@ -394,13 +400,7 @@ impl Walk<'_> {
     pub(super) fn prompt(&mut self) -> Result<String> {
         let git_dir = self.git_dir();
         if self.task.round > 1 {
-            let description = self.description();
-            let found = deploy::look(
-                &self.setup.world,
-                self.task,
-                &self.target(&git_dir, &description),
-            )?;
-            self.ground = found.map(|found| (found.repository, found.base));
+            self.ground = self.find()?.map(|found| (found.repository, found.base));
         }
         let base = self
             .ground
@@ -414,6 +414,7 @@ impl Walk<'_> {
             base,
             calls: &calls,
             earlier: &earlier,
+            scan: &self.setup.scan,
             judge: None,
         };
         generate::prompt(&self.setup.world, self.task, &self.setup.generate, &brief)

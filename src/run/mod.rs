@@ -11,6 +11,7 @@
 mod check;
 pub mod dashboard;
 mod deliver;
+mod destination;
 pub mod document;
 mod make;
 mod outcome;
@@ -56,6 +57,8 @@ pub struct Setup {
     pub forge: Box<dyn Forge>,
     /// `--repo`.
     pub repo: Option<String>,
+    /// `--new-repo`.
+    pub new_repo: bool,
     pub adopt: bool,
     pub fresh: bool,
     /// `REQUIRE_GITHUB_TOKEN_ON_STARTUP`.
@@ -93,6 +96,7 @@ mod step {
     pub const COMMIT: &str = "commit";
     pub const PUSH: &str = "push";
     pub const DEPLOY: &str = "deploy";
+    pub const REMEDIES: &str = "remedies";
     pub const NOTIFY: &str = "notify";
 }
 
@@ -131,6 +135,10 @@ pub fn run(
             (document, error)
         }
         Err(error) => {
+            if error.code == Code::SecretFound {
+                // In one of the values by which the run is known.
+                document = RunDocument::default();
+            }
             conclude(&mut document, Some(&error), Stage::Task);
             (document, Some(error))
         }
@@ -292,6 +300,13 @@ impl<'a> Walk<'a> {
 
     /// Keeps its records below `state`.
     fn begin_in(state: &Path, setup: &'a Setup, task: &'a Task, goal: Goal) -> Result<Self> {
+        // They are sent, printed and kept as they are.
+        let said = [
+            ("email", task.email.as_str()),
+            ("task", &task.task),
+            ("nonce", &task.nonce),
+        ];
+        scan::require_own_kept(&said, &setup.scan)?;
         let repo = setup
             .repo
             .clone()
@@ -338,6 +353,9 @@ impl<'a> Walk<'a> {
             stage: Stage::Task,
             no_browser,
         };
+        if let Some(name) = walk.name_on_record()? {
+            walk.repo = name;
+        }
         if known {
             outcome::reopen(&walk.journal)?;
             walk.resumed_from = walk.first_open_stage()?;
@@ -395,65 +413,36 @@ impl<'a> Walk<'a> {
             self.setup.forge.prove(&self.setup.world)?;
         }
         if self.goal > Goal::Check || self.task.round > 1 {
+            self.choose_name()?;
             self.bind_destination()?;
         }
         match self.make()? {
-            Some(push) if self.goal >= Goal::Deploy => {
-                let deployment = self.wait_for_page(&push)?;
-                if self.goal == Goal::Notify && self.setup.notify_for.is_some() {
-                    self.notify(false)?;
-                }
-                if deployment.live {
-                    self.check_live()?;
-                }
-                self.require_live()
-            }
+            Some(push) if self.goal >= Goal::Deploy => self.deliver(push),
             _ => Ok(()),
         }
     }
 
     /// The evaluator may have been told, but a run is over only when its page has been seen.
     fn require_live(&mut self) -> Result<()> {
-        match self.journal.read::<Step<Deployment>>(step::DEPLOY)? {
-            Some(Step {
-                value:
-                    Deployment {
-                        live: false,
-                        reason,
-                        ..
-                    },
-                ..
-            }) => {
-                self.stage = Stage::Deploy;
-                Err(Error::new(
-                    Code::PagesPending,
-                    format!("the page is not live yet: {}", reason.unwrap_or_default()),
-                )
-                .hint("llmdeploy run TASK again; it only waits for the page"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Where the run goes to. One that goes elsewhere now keeps what was generated and begins anew from the commit on.
-    fn bind_destination(&mut self) -> Result<()> {
-        let destination = format!("{} {}", self.setup.forge.key(), self.repo);
-        match self.journal.read::<String>(step::DESTINATION)? {
-            Some(known) if known == destination => return Ok(()),
-            Some(_) => {
-                self.journal
-                    .forget(&[step::NOTIFY, step::DEPLOY, step::PUSH, step::COMMIT])?;
-                let record = self
-                    .journal
-                    .read::<Step<generate::Record>>(step::GENERATE)?;
-                if record.is_some_and(|r| r.value.base.is_some()) {
-                    self.journal.forget(&[step::CHECK, step::GENERATE])?;
-                }
-                self.resumed_from = self.first_open_stage()?;
-            }
-            None => {}
-        }
-        self.journal.write(step::DESTINATION, &destination)
+        let deployment = self.journal.read::<Step<Deployment>>(step::DEPLOY)?;
+        let Some(page) = deployment.map(|d| d.value).filter(|page| !page.live) else {
+            return Ok(());
+        };
+        self.stage = Stage::Deploy;
+        let reason = page.reason.unwrap_or_default();
+        Err(if page.failed {
+            Error::new(
+                Code::PagesFailed,
+                format!("GitHub could not build the page: {reason}"),
+            )
+            .hint("mend what the message names if it is in the files; llmdeploy run TASK again goes on with the page")
+        } else {
+            Error::new(
+                Code::PagesPending,
+                format!("the page is not live yet: {reason}"),
+            )
+            .hint("llmdeploy run TASK again; it only waits for the page")
+        })
     }
 
     fn preview(&mut self, dir: Option<&Path>, document: &mut GenerateDocument) -> Result<()> {
@@ -461,6 +450,7 @@ impl<'a> Walk<'a> {
             .app
             .as_ref()
             .ok_or_else(|| Error::new(Code::Internal, "nothing was generated"))?;
+        scan::require_clean(&app.files(self.task)?, &[], &self.setup.scan)?;
         let default = PathBuf::from(format!("./{}", self.repo));
         let dir = dir.unwrap_or(&default);
         preview::write(
@@ -502,6 +492,7 @@ impl<'a> Walk<'a> {
             name: &self.repo,
             description,
             adopt: *adopt,
+            named: self.setup.repo.is_some(),
             fresh: self.run.fresh > 0,
             git_dir,
         }

@@ -16,6 +16,7 @@ use crate::stages::commit::Commit;
 use crate::stages::deploy::{Deployment, Push};
 use crate::stages::generate::{self, Generator};
 use crate::stages::notify::{Payload, Receipt};
+use crate::stages::rescue::Remedies;
 use crate::values::RunId;
 
 /// A document that says only which run it is about.
@@ -84,6 +85,8 @@ pub fn fill(
         document.pages_url = Some(value.pages_url);
     }
     document.notification = receipt.map(|s| s.value);
+    let remedies = journal.read::<Remedies>(step::REMEDIES)?;
+    document.remedies = remedies.map_or_else(Vec::new, |r| r.story);
     Ok(())
 }
 

@@ -269,7 +269,8 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
             value: Receipt::default(),
         });
     let mut tried = Tried::Accepted;
-    if receipt.delivered_at.is_none() {
+    if !receipt.has_told(&push.sha) {
+        receipt.begin(&push.sha);
         let url = run
             .evaluation_url
             .as_deref()

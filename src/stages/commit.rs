@@ -10,7 +10,7 @@ use crate::ports::forge::Author;
 use crate::ports::git::Draft;
 use crate::request::task::Task;
 use crate::stages::generate::App;
-use crate::stages::remote::{GENERATOR_TRAILER, RUN_TRAILER, TASK_TRAILER};
+use crate::stages::remote::{GENERATOR_TRAILER, RUN_TRAILER, SENDER_TRAILER, TASK_TRAILER, sender};
 use crate::stages::scan;
 use crate::text::plain;
 use crate::values::Sha;
@@ -70,9 +70,10 @@ pub fn make(
 fn message(task: &Task, app: &App) -> String {
     let id: String = plain(&task.task).trim().chars().take(50).collect();
     format!(
-        "Publish {id}, round {}\n\n{TASK_TRAILER}{}\n{GENERATOR_TRAILER}{}\n{RUN_TRAILER}{}\n",
+        "Publish {id}, round {}\n\n{TASK_TRAILER}{}\n{SENDER_TRAILER}{}\n{GENERATOR_TRAILER}{}\n{RUN_TRAILER}{}\n",
         task.round,
         task.content().public_digests(),
+        sender(&task.email, &task.task),
         app.record.generator.name(),
         task.id()
     )

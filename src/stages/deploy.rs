@@ -37,6 +37,55 @@ pub struct Deployment {
     pub live: bool,
     /// Why not live yet.
     pub reason: Option<String>,
+    /// Not live because GitHub cannot build it, or because Pages cannot be turned on.
+    #[serde(default)]
+    pub failed: bool,
+    /// Pages could not be turned on yet: the address is the one it is going to have.
+    #[serde(default)]
+    pub off: bool,
+}
+
+impl Deployment {
+    /// Not live yet.
+    #[must_use]
+    pub fn pending(pages_url: &str, reason: String) -> Self {
+        Self {
+            pages_url: pages_url.to_owned(),
+            live: false,
+            reason: Some(reason),
+            failed: false,
+            off: false,
+        }
+    }
+}
+
+/// What to wait for, and how long.
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
+    pub pages_url: &'a str,
+    /// The app of the commit, if it was made here.
+    pub made: Option<(&'a App, &'a Task)>,
+    /// A build of the commit that failed before another one was asked for.
+    pub failed: Option<&'a str>,
+    pub stuck_at: Option<Instant>,
+    pub until: Instant,
+}
+
+/// What is wrong with the build of a commit.
+pub struct Trouble {
+    pub reason: String,
+    /// The build that failed; `None` for one that has not moved for long.
+    pub build: Option<String>,
+}
+
+/// How waiting for a commit's page ended.
+pub enum Waited {
+    Live,
+    /// It only takes longer, and why.
+    Pending(String),
+    /// Another commit of this run is on the branch, made by a process that died.
+    Newer(Sha),
+    Trouble(Trouble),
 }
 
 /// How a push ended.
@@ -44,6 +93,8 @@ pub enum Outcome {
     Pushed(Push),
     /// The branch is not where the commit's parent is; commit again on this.
     Moved(Repository, Option<Base>),
+    /// The repository holds another sender's runs of the same task id.
+    OtherSender,
 }
 
 /// Where and how to push.
@@ -52,6 +103,8 @@ pub struct Target<'a> {
     pub name: &'a str,
     pub description: &'a str,
     pub adopt: bool,
+    /// The user has named the repository: it may hold other senders' runs.
+    pub named: bool,
     /// `--fresh`: an earlier commit of this run is not what is wanted.
     pub fresh: bool,
     pub git_dir: &'a Path,
@@ -63,6 +116,8 @@ pub struct Found {
     pub base: Option<Base>,
     /// A push of this run: then there is nothing to make.
     pub push: Option<Push>,
+    /// All runs in it are another sender's.
+    pub other_sender: bool,
 }
 
 /// The repository and what is in it, looked at before anything is made.
@@ -73,30 +128,41 @@ pub fn look(world: &World, task: &Task, target: &Target<'_>) -> Result<Option<Fo
     let Some(repository) = target.forge.find(world, target.name)? else {
         return Ok(None);
     };
+    remote::require_usable(&repository)?;
     let base = remote::survey(world, &repository, target.git_dir)?;
-    let push = match &base {
-        Some(base) => claim(task, target, &repository, base)?,
-        None => None,
-    };
+    let (push, ours) = claim(world, task, target, &repository, base.as_ref())?;
     Ok(Some(Found {
         repository,
         base,
         push,
+        other_sender: !ours,
     }))
 }
 
-/// Whether the remote holds this run already, and if not, whether we may build on what it holds.
+/// Whether the remote holds this run already, and if not, whether we may build on what it holds: `false` where that is all
+/// another sender's.
 fn claim(
+    world: &World,
     task: &Task,
     target: &Target<'_>,
     repository: &Repository,
-    base: &Base,
-) -> Result<Option<Push>> {
-    if let Some(entry) = base.commit_of(&task.id()).filter(|_| !target.fresh) {
+    base: Option<&Base>,
+) -> Result<(Option<Push>, bool)> {
+    let entry = base.and_then(|b| b.commit_of(&task.id()));
+    if let Some(entry) = entry.filter(|_| !target.fresh) {
         remote::require_same(entry, task.content())?;
-        return Ok(Some(recovered(repository, entry)));
+        return Ok((Some(recovered(repository, entry)), true));
     }
-    base.require_ours(repository, target.adopt).map(|()| None)
+    let sender = remote::sender(&task.email, &task.task);
+    let ours = remote::may_build(
+        world,
+        repository,
+        base,
+        &sender,
+        target.adopt,
+        target.git_dir,
+    )?;
+    Ok((None, ours || target.named))
 }
 
 fn recovered(repository: &Repository, entry: &LogEntry) -> Push {
@@ -138,9 +204,10 @@ pub fn push(
         ),
     };
     if !looked && !repository.created {
+        remote::require_usable(&repository)?;
         // It was there already: left by a process that died, filled by another round, or somebody else's.
         let base = remote::survey(world, &repository, target.git_dir)?;
-        if let Some(outcome) = settle(task, target, commit, &repository, base)? {
+        if let Some(outcome) = settle(world, task, target, commit, &repository, base)? {
             return Ok(outcome);
         }
     }
@@ -156,13 +223,13 @@ pub fn push(
             Ok(Pushed::Done) => return Ok(Outcome::Pushed(pushed(&repository, &commit.sha, None))),
             Ok(Pushed::Behind) => {
                 let base = remote::survey(world, &repository, target.git_dir)?;
-                if let Some(outcome) = settle(task, target, commit, &repository, base)? {
+                if let Some(outcome) = settle(world, task, target, commit, &repository, base)? {
                     return Ok(outcome);
                 }
                 // Another push had the branch locked, and failed or was killed; a look at the repository removes a dead lock.
                 target.forge.find(world, &repository.name)?;
                 Error::new(
-                    Code::PushRejected,
+                    Code::Network,
                     "the push was rejected as not fast-forward, but the branch has not moved",
                 )
             }
@@ -184,19 +251,20 @@ pub fn push(
 
 /// What the state of the remote means for the commit; `None`: it can be pushed as it is.
 fn settle(
+    world: &World,
     task: &Task,
     target: &Target<'_>,
     commit: &Commit,
     repository: &Repository,
     base: Option<Base>,
 ) -> Result<Option<Outcome>> {
-    if let Some(base) = &base {
-        if let Some(entry) = base.entry(&commit.sha) {
-            return Ok(Some(Outcome::Pushed(recovered(repository, entry))));
-        }
-        if let Some(push) = claim(task, target, repository, base)? {
-            return Ok(Some(Outcome::Pushed(push)));
-        }
+    if let Some(entry) = base.as_ref().and_then(|b| b.entry(&commit.sha)) {
+        return Ok(Some(Outcome::Pushed(recovered(repository, entry))));
+    }
+    match claim(world, task, target, repository, base.as_ref())? {
+        (Some(push), _) => return Ok(Some(Outcome::Pushed(push))),
+        (None, false) => return Ok(Some(Outcome::OtherSender)),
+        (None, true) => {}
     }
     let fits = base.as_ref().map(|b| &b.tip) == commit.parent.as_ref();
     Ok(if fits {
@@ -252,61 +320,109 @@ pub fn witness(
     Ok(Witness { url_path, bytes })
 }
 
-/// Waits until the push is served at `pages_url`, at most until `until`. What only takes longer is no error: the result says
-/// `live: false` and why.
+/// Waits until the push is served, or a later commit that is built on it. What only takes longer is no error.
 ///
 /// # Errors
-/// `pages_failed`, and what forbids to go on.
+/// What forbids to go on.
 pub fn wait_live(
     world: &World,
+    task: &Task,
     target: &Target<'_>,
     push: &Push,
-    pages_url: &str,
-    made: Option<(&App, &Task)>,
-    again: bool,
-    until: Instant,
-) -> Result<Deployment> {
-    let mut sha = push.sha.clone();
-    let mut made = made;
+    wait: &Wait<'_>,
+) -> Result<Waited> {
+    let (mut sha, mut made) = (push.sha.clone(), wait.made);
+    let mut is_tip = false;
     loop {
         let witness = witness(world, target.git_dir, &sha, made)?;
+        let ours = sha == push.sha;
         let page = Page {
-            pages_url,
+            pages_url: wait.pages_url,
             sha: &sha,
             witness: &witness,
-            again,
+            is_tip,
+            has_workflow: has_workflow(world, target.git_dir, &sha)?,
+            failed: wait.failed.filter(|_| ours),
+            stuck_at: wait.stuck_at.filter(|_| ours),
         };
-        let pending = |reason: String| Deployment {
-            pages_url: pages_url.to_owned(),
-            live: false,
-            reason: Some(reason),
-        };
-        match target.forge.wait_live(world, &push.name, &page, until) {
-            Ok(Live::Yes) => {
-                return Ok(Deployment {
-                    pages_url: pages_url.to_owned(),
-                    live: true,
-                    reason: None,
-                });
+        let trouble = |reason, build| {
+            if ours {
+                Waited::Trouble(Trouble { reason, build })
+            } else {
+                Waited::Pending(format!("the page of {sha}, a later commit: {reason}"))
             }
-            Ok(Live::Pending(reason)) => return Ok(pending(reason)),
+        };
+        match target.forge.wait_live(world, &push.name, &page, wait.until) {
+            Ok(Live::Yes) => return Ok(Waited::Live),
+            Ok(Live::Pending(reason)) => return Ok(Waited::Pending(reason)),
+            Ok(Live::Failed { reason, build }) => return Ok(trouble(reason, Some(build))),
+            Ok(Live::Stuck(reason)) => return Ok(trouble(reason, None)),
             Ok(Live::Superseded(commit)) => match newer(world, target, push)? {
-                // A later round is on top of ours; when it is served, so is what it kept of ours.
-                Some(tip) if tip != sha => (sha, made) = (tip, None),
-                _ => return Ok(pending(format!("the page is built from {commit}"))),
+                Some(base) => {
+                    let newest = base.commit_of(&task.id()).map(|entry| &entry.sha);
+                    if let Some(newest) = newest.filter(|newest| **newest != push.sha) {
+                        return Ok(Waited::Newer(newest.clone()));
+                    }
+                    // A later round is on top of ours; when it is served, so is what it kept of ours.
+                    is_tip = base.tip == sha;
+                    if !is_tip {
+                        (sha, made) = (base.tip, None);
+                    }
+                }
+                None => {
+                    return Ok(Waited::Pending(format!("the page is built from {commit}")));
+                }
             },
             // The evaluator must not wait for a forge that is out of reach.
-            Err(e) if e.code.is_pending() => return Ok(pending(e.one_line())),
+            Err(e) if e.code == Code::PagesFailed => return Err(e),
+            Err(e) if e.code.is_pending() => return Ok(Waited::Pending(e.one_line())),
             Err(e) => return Err(e),
         }
     }
 }
 
-/// The remote's tip, if the push is part of its history.
-fn newer(world: &World, target: &Target<'_>, push: &Push) -> Result<Option<Sha>> {
+/// The remote's branch, if the push is part of its history.
+fn newer(world: &World, target: &Target<'_>, push: &Push) -> Result<Option<Base>> {
     let Some(repository) = target.forge.find(world, &push.name)? else {
         return Ok(None);
     };
     let base = remote::survey(world, &repository, target.git_dir)?;
-    Ok(base.filter(|b| b.entry(&push.sha).is_some()).map(|b| b.tip))
+    Ok(base.filter(|b| b.entry(&push.sha).is_some()))
+}
+
+/// Whether a commit holds a workflow that deploys Pages.
+///
+/// # Errors
+/// `git_failed`.
+pub fn has_workflow(world: &World, git_dir: &Path, sha: &Sha) -> Result<bool> {
+    let tree = world.git.tree(git_dir, sha.as_str())?;
+    let workflows: Vec<&str> = tree
+        .iter()
+        .filter(|entry| is_workflow(&entry.path))
+        .map(|entry| entry.blob.as_str())
+        .collect();
+    let contents = world.git.blobs(git_dir, &workflows)?;
+    Ok(contents.iter().any(|text| deploys_pages(text)))
+}
+
+/// Whether GitHub runs the file at this path.
+#[must_use]
+pub fn is_workflow(path: &str) -> bool {
+    let name = path.strip_prefix(".github/workflows/");
+    name.and_then(|name| name.rsplit_once('.'))
+        .is_some_and(|(stem, ending)| !stem.contains('/') && matches!(ending, "yml" | "yaml"))
+}
+
+/// Whether a workflow hands the site to Pages itself, which needs `build_type: workflow`.
+#[must_use]
+pub fn deploys_pages(workflow: &[u8]) -> bool {
+    String::from_utf8_lossy(workflow)
+        .lines()
+        .map(|line| line.trim_start().trim_start_matches("- "))
+        .filter_map(|line| line.trim_start().strip_prefix("uses:"))
+        .any(|uses| {
+            uses.trim()
+                .trim_matches(['"', '\''])
+                .starts_with("actions/deploy-pages@")
+        })
 }

@@ -12,6 +12,7 @@ use crate::ports::http::Url;
 use crate::ports::{World, evaluator, retry};
 use crate::progress::Progress;
 use crate::request::task::Admission;
+use crate::values::Sha;
 
 /// The notification: exactly these seven keys, in this order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,42 @@ pub struct Receipt {
     pub http_status: Option<u16>,
     /// RFC 3339.
     pub delivered_at: Option<String>,
+    /// The commit that it is or was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_sha: Option<Sha>,
+    /// Accepted notifications of commits that a rescue commit has replaced since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Delivery>,
+}
+
+/// An accepted notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub commit_sha: Sha,
+    /// RFC 3339.
+    pub delivered_at: String,
+}
+
+impl Receipt {
+    /// Whether the evaluator has accepted the notification of this commit. Receipts of earlier versions name none: there was
+    /// one commit a run.
+    #[must_use]
+    pub fn has_told(&self, commit: &Sha) -> bool {
+        self.delivered_at.is_some() && self.commit_sha.as_ref().is_none_or(|told| told == commit)
+    }
+
+    /// The notification is going to be about this commit.
+    pub fn begin(&mut self, commit: &Sha) {
+        if let Some(told) = self.commit_sha.take_if(|told| told != commit)
+            && let Some(delivered_at) = self.delivered_at.take()
+        {
+            self.earlier.push(Delivery {
+                commit_sha: told,
+                delivered_at,
+            });
+        }
+        self.commit_sha = Some(commit.clone());
+    }
 }
 
 /// How one attempt ended.

@@ -468,24 +468,6 @@ fn network() {
 }
 
 #[test]
-fn pages_failed_with_githubs_message() {
-    let bench = Bench::new();
-    bench
-        .world
-        .configure(|s| s.pages_error = Some("Page build failed: a symlink".to_owned()));
-    let document = bench
-        .go("run", &bench.task(json!({})), &[])
-        .fails(1, "pages_failed");
-    assert!(message(&document).contains("a symlink"), "{document:#}");
-    assert_eq!(document["status"], "failed");
-    assert!(bench.world.notifications().is_empty());
-    // A rerun has it built once more.
-    bench.world.configure(|s| s.pages_error = None);
-    bench.go("run", &bench.task(json!({})), &[]).exits(0);
-    assert_eq!(bench.world.count(&Match::build_request()), 1);
-}
-
-#[test]
 fn pages_pending_is_told_and_then_only_waited_for() {
     let bench = Bench::new();
     bench.world.configure(|s| s.pages_build_polls = 100_000);

@@ -203,3 +203,84 @@ fn a_known_shape_may_be_allowed_by_its_digest() {
         )
         .fails(2, "usage");
 }
+
+/// Nobody's, in the shape of a real one.
+fn found_by_shape() -> String {
+    ["gh", "p_", "4fJ0qZ9wXl2RtY7uIo3PaSd5FgHj6KmNxCvB"].concat()
+}
+
+/// A page that shows this text.
+fn page_with(text: &str) -> String {
+    crate::model::PAGE.replacen("</body>", &format!("<p>{text}</p></body>"), 1)
+}
+
+#[test]
+fn a_secret_of_the_models_is_told_to_it_and_then_the_template_is_used() {
+    use crate::model::{Asked, PAGE, script, turn};
+    let other = found_by_shape();
+    for mends in [true, false] {
+        let bench = Bench::new();
+        let bad = page_with(&other);
+        let answer =
+            |page: String| turn(move |asked: &Asked| asked.files(&[("index.html", &page)]));
+        let second = if mends {
+            PAGE.to_owned()
+        } else {
+            page_with(&format!("{other} again"))
+        };
+        script(
+            &bench,
+            vec![answer(bad), answer(second.clone()), answer(second)],
+        );
+        let env = [
+            ("OPENAI_BASE_URL", bench.world.llm_url()),
+            ("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER.to_owned()),
+        ];
+        let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let document = bench
+            .go_env("run", &bench.task(json!({})), &[], &env)
+            .exits(0)
+            .json();
+        let kind = if mends { "llm" } else { "template" };
+        assert_eq!(document["generator"]["kind"], kind, "{document:#}");
+        let asked = bench.world.requests(Service::Llm);
+        let told = asked[1].text();
+        assert!(
+            told.contains("index.html:") && told.contains("GitHub token"),
+            "{told}"
+        );
+        assert!(!document.to_string().contains(&other));
+        for bytes in bench.world.files("octo-dev", "demo-site").values() {
+            assert!(!holds(bytes, &other));
+        }
+    }
+}
+
+#[test]
+fn previews_and_what_a_task_says_of_itself_are_searched_too() {
+    let bench = Bench::new();
+    let attachments =
+        json!([{"name": "notes.txt", "url": data_uri("text/plain", found_by_shape().as_bytes())}]);
+    let task = bench.task(json!({"attachments": attachments}));
+    bench
+        .go("generate", &task, &["-o", "out"])
+        .fails(1, "secret_found");
+    assert!(!bench.path("out").exists());
+    for field in ["nonce", "email", "task"] {
+        let task = bench.task(json!({"secret": SHARED, field: SHARED, "evaluation_url": null}));
+        let ran = bench.go_env("run", &task, &[], &[("LLMDEPLOY_SECRET", SHARED)]);
+        assert!(
+            !ran.stdout.contains(SHARED) && !ran.stderr.contains(SHARED),
+            "{ran:?}"
+        );
+        let document = ran.fails(1, "secret_found");
+        assert!(
+            document["error"]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with(field)
+        );
+        assert!(!holds(&bench.state_text(), SHARED));
+    }
+    assert!(bench.world.log().is_empty());
+}

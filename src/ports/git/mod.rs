@@ -244,6 +244,32 @@ impl Git {
         }
     }
 
+    /// The branches and tags of a remote, as `refs/heads/…` and `refs/tags/…`.
+    ///
+    /// # Errors
+    /// As [`Git::fetch`].
+    pub fn references(&self, dir: &Path, remote: &Remote, limit: Duration) -> Result<Vec<String>> {
+        restore(dir)?;
+        let call = Call {
+            dir: Some(dir),
+            args: args(["ls-remote", "--quiet", "--refs", "--"]),
+            remote: Some((remote, vec![])),
+            limit,
+            ..Call::default()
+        };
+        let output = self.call(call)?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(refusal(&stderr, "git ls-remote", remote));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let names = text.lines().filter_map(|l| l.split_once('\t')).map(|l| l.1);
+        Ok(names
+            .filter(|n| n.starts_with("refs/heads/") || n.starts_with("refs/tags/"))
+            .map(ToOwned::to_owned)
+            .collect())
+    }
+
     /// The tip of `main` in a repository of this machine.
     ///
     /// # Errors
@@ -290,6 +316,30 @@ impl Git {
                 })
             })
             .collect()
+    }
+
+    /// Who made a commit, and when, in seconds since 1970.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn author(&self, dir: &Path, commit: &Sha) -> Result<(Author, u64)> {
+        let output = self.ok(Call {
+            dir: Some(dir),
+            args: args(["log", "-1", "--format=%an%n%ae%n%at", commit.as_str(), "--"]),
+            ..Call::default()
+        })?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut lines = text.lines().map(ToOwned::to_owned);
+        let mut line = || lines.next().unwrap_or_default();
+        let author = Author {
+            name: line(),
+            email: line(),
+        };
+        let date = line()
+            .parse()
+            .context("reading the date of a commit")
+            .or_code(Code::GitFailed)?;
+        Ok((author, date))
     }
 
     /// The regular files of a commit, named by its id or a branch. Links and submodules are left out.

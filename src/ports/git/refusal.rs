@@ -3,6 +3,7 @@
 
 use super::Remote;
 use crate::error::{Code, Error};
+use crate::ports::github::refusal::advice;
 
 /// The ways in which git and GitHub say that the branch has moved meanwhile.
 pub(super) fn is_race(summary: &str) -> bool {
@@ -12,7 +13,6 @@ pub(super) fn is_race(summary: &str) -> bool {
         "stale info",
         "incorrect old value",
         "cannot lock ref",
-        "failed to update ref",
         "reference already exists",
     ]
     .iter()
@@ -37,6 +37,37 @@ pub(super) fn without_progress(stderr: &str) -> String {
         .join("\n")
 }
 
+/// What a server says when it could not take the push just now. What a rule says is never among it.
+fn passes(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let rule = [
+        "declined",
+        "rule violation",
+        "error: gh0",
+        "protected branch",
+    ];
+    let passing = [
+        "internal server error",
+        "internal error",
+        "unpacker error",
+        "unpack failed",
+        "failed to update ref",
+        "failed to store",
+        "hook died",
+        "died of signal",
+        "temporar",
+        "maintenance",
+        "service unavailable",
+        "bad gateway",
+        "timed out",
+        "timeout",
+        "try again",
+    ];
+    !rule.iter().any(|r| text.contains(r)) && passing.iter().any(|p| text.contains(p))
+}
+
+const AGAIN: &str = "run the same command again; it goes on from here";
+
 /// The remote has looked at the push and does not want it.
 pub(super) fn rejection(stderr: &str, summary: &str) -> Error {
     let said = stderr
@@ -44,12 +75,16 @@ pub(super) fn rejection(stderr: &str, summary: &str) -> Error {
         .filter(|l| l.starts_with("remote:"))
         .collect::<Vec<_>>()
         .join("\n");
-    let error = Error::new(
-        Code::PushRejected,
-        format!("the push was rejected: {summary}\n{said}")
-            .trim_end()
-            .to_owned(),
-    );
+    let message = format!("the push was rejected: {summary}\n{said}")
+        .trim_end()
+        .to_owned();
+    if passes(&format!("{summary}\n{said}")) {
+        return Error::new(Code::Network, message).hint(AGAIN);
+    }
+    let error = Error::new(Code::PushRejected, message);
+    if stderr.contains("GH001") {
+        return error.hint("GitHub takes no file over 100 MB: take it out of the task or the site, and run again with --fresh");
+    }
     if stderr.contains("GH013") && stderr.contains("PUSH PROTECTION")
         || stderr.contains("Push cannot contain secrets")
     {
@@ -76,13 +111,28 @@ pub(super) fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
         return Error::new(Code::RateLimited, text)
             .hint("run the same command again in a few minutes; it goes on from here");
     }
+    // Our own askpass gave no answer: this process was stalled, and the token was not seen by anybody.
+    if has("unable to read askpass response") || has("could not read Password") {
+        return Error::new(
+            Code::Network,
+            format!("git did not get the token from this program in time: {text}"),
+        )
+        .hint(AGAIN);
+    }
+    if passes(stderr) {
+        return Error::new(Code::Network, text).hint(AGAIN);
+    }
     if has("Authentication failed")
         || has("Invalid username or")
-        || has("could not read Password")
         || has("The requested URL returned error: 401")
     {
         return Error::new(Code::BadToken, text)
             .hint("the token was not accepted: set a valid GH_TOKEN");
+    }
+    if has("403")
+        && let Some(hint) = advice(stderr)
+    {
+        return Error::new(Code::Forbidden, text).hint(hint);
     }
     if has("Permission to ")
         || has("The requested URL returned error: 403")
@@ -92,8 +142,7 @@ pub(super) fn refusal(stderr: &str, what: &str, remote: &Remote) -> Error {
             .hint("the token needs `repo` (classic), or Contents: write (fine-grained) on this repository");
     }
     if matches!(remote, Remote::Http { .. }) {
-        return Error::new(Code::Network, text)
-            .hint("run the same command again; it goes on from here");
+        return Error::new(Code::Network, text).hint(AGAIN);
     }
     Error::new(Code::GitFailed, text)
 }
@@ -153,6 +202,35 @@ mod tests {
             .code,
             Code::PushRejected
         );
+        for passing in [
+            "[remote rejected] (Internal Server Error)",
+            "[remote rejected] (unpacker error)",
+            "[remote rejected] (failed to update ref)",
+            "[remote rejected] (repository is temporarily read-only)",
+            "[remote rejected] (hook died)",
+        ] {
+            assert_eq!(rejection("", passing).code, Code::Network, "{passing}");
+        }
+        for rule in [
+            "[remote rejected] (protected branch hook declined)",
+            "[remote rejected] (pre-receive hook declined)",
+            "[remote rejected] (push declined due to email privacy restrictions)",
+            "[remote rejected] (shallow update not allowed)",
+        ] {
+            assert_eq!(rejection("", rule).code, Code::PushRejected, "{rule}");
+        }
+        assert_eq!(
+            code(
+                "error: unable to read askpass response from '/usr/bin/llmdeploy'\nfatal: could not read Password for 'https://x-access-token@github.com': terminal prompts disabled"
+            ),
+            Code::Network
+        );
+        let archived = refusal(
+            "remote: This repository was archived so it is read-only.\nfatal: unable to access 'https://x/': The requested URL returned error: 403",
+            "git push",
+            &remote,
+        );
+        assert!(archived.code == Code::Forbidden && archived.hint.unwrap().contains("unarchive"));
         assert!(
             is_race("[rejected] (fetch first)")
                 && is_race("[remote rejected] (cannot lock ref 'refs/heads/main')")

@@ -2,6 +2,7 @@
 //! Source: docs.github.com/rest, API version 2022-11-28.
 
 mod pages;
+pub(in crate::ports) mod refusal;
 
 use std::cell::{Cell, OnceCell};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::refusal::{forbidden, unexpected};
 use super::World;
 use super::forge::{Author, Forge, Live, Page, Repository};
 use super::git::Remote;
@@ -33,6 +35,9 @@ pub struct GitHub {
 struct User {
     login: String,
     id: u64,
+    /// Of a classic token; `None` for a fine-grained one.
+    #[serde(skip)]
+    scopes: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +46,13 @@ struct RepositoryAnswer {
     html_url: String,
     clone_url: String,
     #[serde(default)]
+    full_name: String,
+    #[serde(default)]
     has_pages: bool,
+    #[serde(default)]
+    private: bool,
+    #[serde(default)]
+    archived: bool,
 }
 
 impl GitHub {
@@ -71,20 +82,27 @@ impl GitHub {
             return Err(unexpected("GET /user", &response));
         }
         // A classic token lists its scopes; a fine-grained one sends no such header.
-        if let Some(scopes) = response.header("x-oauth-scopes") {
-            let scopes: Vec<_> = scopes.split(',').map(str::trim).collect();
-            if !scopes.contains(&"repo") && !scopes.contains(&"public_repo") {
-                let message = format!(
-                    "the token lacks the `repo` scope (it has: {})",
-                    scopes.join(", ")
-                );
-                return Err(Error::new(Code::Forbidden, message).hint(
-                    "make a token with the `repo` scope: https://github.com/settings/tokens",
-                ));
-            }
+        let scopes = response.header("x-oauth-scopes").map(|scopes| {
+            let scopes = scopes.split(',').map(|s| s.trim().to_owned());
+            scopes.filter(|s| !s.is_empty()).collect::<Vec<_>>()
+        });
+        if let Some(scopes) = &scopes
+            && !scopes.iter().any(|s| s == "repo" || s == "public_repo")
+        {
+            return Err(lacks_scope("repo", scopes));
         }
         let user: User = answer("GET /user", &response)?;
-        Ok(self.user.get_or_init(|| user))
+        Ok(self.user.get_or_init(|| User { scopes, ..user }))
+    }
+
+    /// Files under `.github/workflows` want a scope of their own. What a fine-grained token may do is seen only when it is used.
+    fn require_workflow_scope(&self, world: &World) -> Result<()> {
+        match &self.user(world)?.scopes {
+            Some(scopes) if !scopes.iter().any(|s| s == "workflow") => {
+                Err(lacks_scope("workflow", scopes))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn owner(&self, world: &World) -> Result<String> {
@@ -114,6 +132,9 @@ impl GitHub {
             remote,
             created,
             has_pages: answer.has_pages,
+            private: answer.private,
+            archived: answer.archived,
+            transferred: None,
         })
     }
 
@@ -245,7 +266,24 @@ impl GitHub {
         let path = format!("/repos/{owner}/{name}");
         let response = self.call(world, "GET", &path, None)?;
         match response.status {
-            200 => self.repository(answer(&path, &response)?, false).map(Some),
+            200 => {
+                let answer: RepositoryAnswer = answer(&path, &response)?;
+                let full = answer.full_name.clone();
+                let mut found = self.repository(answer, false)?;
+                // A repository that was renamed or transferred answers at its old place, too.
+                match full.split_once('/') {
+                    Some((now, _)) if !now.eq_ignore_ascii_case(owner) => {
+                        found.transferred = Some(full);
+                    }
+                    Some((_, now)) if !now.eq_ignore_ascii_case(name) => {
+                        world
+                            .progress
+                            .warn(&format!("{owner}/{name} is called {full} now"));
+                    }
+                    _ => {}
+                }
+                Ok(Some(found))
+            }
             404 => Ok(None),
             _ => Err(unexpected(&format!("GET {path}"), &response)),
         }
@@ -269,7 +307,7 @@ impl Forge for GitHub {
         if self.token.is_none() {
             return Ok(Author::default());
         }
-        let User { login, id } = self.user(world)?;
+        let User { login, id, .. } = self.user(world)?;
         // The noreply address links the commit to the account and gives no private address away (GH007).
         let clean: String = login
             .chars()
@@ -279,6 +317,14 @@ impl Forge for GitHub {
             email: format!("{id}+{clean}@users.noreply.github.com"),
             name: clean,
         })
+    }
+
+    fn is_special(&self, world: &World, name: &str) -> Result<bool> {
+        if self.token.is_none() && self.owner.is_none() {
+            return Ok(false);
+        }
+        // Shown on the owner's profile.
+        Ok(self.owner(world)?.eq_ignore_ascii_case(name))
     }
 
     fn find(&self, world: &World, name: &str) -> Result<Option<Repository>> {
@@ -352,6 +398,32 @@ impl Forge for GitHub {
             until,
         )
     }
+
+    fn rebuild(&self, world: &World, name: &str) -> Result<String> {
+        pages::ask_for_build(
+            self,
+            world,
+            &format!("/repos/{}/{name}", self.owner(world)?),
+        )
+    }
+
+    fn set_workflow(&self, world: &World, name: &str, workflow: bool) -> Result<()> {
+        if workflow {
+            self.require_workflow_scope(world)?;
+        }
+        let repo = format!("/repos/{}/{name}", self.owner(world)?);
+        pages::set_workflow(self, world, &repo, workflow)
+    }
+}
+
+fn lacks_scope(wanted: &str, scopes: &[String]) -> Error {
+    let message = format!(
+        "the token lacks the `{wanted}` scope (it has: {})",
+        scopes.join(", ")
+    );
+    Error::new(Code::Forbidden, message).hint(format!(
+        "make a token with the `{wanted}` scope: https://github.com/settings/tokens"
+    ))
 }
 
 fn sit_out(world: &World, what: &str, wait: Duration) -> Result<()> {
@@ -370,43 +442,6 @@ fn sit_out(world: &World, what: &str, wait: Duration) -> Result<()> {
         "run the same command again in {} s; it goes on from here",
         wait.as_secs()
     )))
-}
-
-fn forbidden(what: &str, response: &Response) -> Error {
-    let message = format!("{what}: 403 {}", said(response));
-    if let Some(gate) = response.header("x-github-sso") {
-        let url = gate
-            .split("url=")
-            .nth(1)
-            .map_or("https://github.com/settings/tokens", |u| {
-                u.split(';').next().unwrap_or(u)
-            });
-        return Error::new(Code::Forbidden, message).hint(format!(
-            "authorise the token for the organisation's single sign-on: {url}"
-        ));
-    }
-    let hint = match (response.header("x-accepted-github-permissions"), response.header("x-oauth-scopes")) {
-        (Some(wanted), _) => format!("give the token: {wanted}"),
-        (None, Some(scopes)) => format!("the token has the scopes `{scopes}`; it needs `repo`"),
-        (None, None) => "the token needs `repo` (classic), or Administration, Contents and Pages: write (fine-grained)".to_owned(),
-    };
-    Error::new(Code::Forbidden, message).hint(hint)
-}
-
-/// An answer that means the request is not possible here, now or later.
-fn unexpected(what: &str, response: &Response) -> Error {
-    let message = format!(
-        "{what}: GitHub answered {} {}",
-        response.status,
-        said(response)
-    );
-    match response.status {
-        404 => Error::new(Code::Forbidden, message).hint(
-            "too few rights show as 404: the token needs `repo` (classic), or Administration, Contents and Pages: write (fine-grained)",
-        ),
-        422 => Error::new(Code::Forbidden, message).hint("a rule of the account or organisation forbids it"),
-        _ => Error::new(Code::Internal, message),
-    }
 }
 
 /// What GitHub says in an error: `message` and the messages of `errors`.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{GitHub, answer, said, unexpected};
+use super::refusal::{advice, unexpected};
+use super::{GitHub, answer, said};
 use crate::error::{Code, Error, Result};
 use crate::ports::World;
 use crate::ports::forge::{Live, Page};
@@ -19,6 +20,8 @@ const ENABLE_TRIES: u32 = 4;
 const LOOKS_BEFORE_ASKING: u32 = 5;
 /// After so many looks at a finished build of another commit it is taken as the newer one.
 const LOOKS_AT_ANOTHER: u32 = 2;
+/// A build that was asked for is not seen at once: so often the failed one may still be the latest.
+const LOOKS_AT_FAILED: u32 = 5;
 /// What a page may weigh when it is compared.
 const PAGE_LIMIT: u64 = 100 << 20;
 
@@ -37,6 +40,7 @@ struct Source {
 
 #[derive(Deserialize)]
 struct Build {
+    url: Option<String>,
     status: Option<String>,
     commit: Option<String>,
     #[serde(default)]
@@ -84,9 +88,10 @@ pub(super) fn enable(
             404 => return Err(unexpected(&format!("POST {path}"), &response)),
             status => {
                 let message = format!("Pages cannot be turned on: {status} {}", said(&response));
-                return Err(Error::new(Code::PagesFailed, message).hint(
-                    "look at Settings → Pages of the repository, then run the same command again",
-                ));
+                let usual =
+                    "look at Settings → Pages of the repository, then run the same command again";
+                return Err(Error::new(Code::PagesFailed, message)
+                    .hint(advice(&said(&response)).unwrap_or(usual)));
             }
         }
         if !known && !world.clock.pause(retry::pause(world.clock.unit, n)) {
@@ -170,32 +175,40 @@ pub(super) fn wait_live(
                     built = true;
                     String::new()
                 }
-                Look::Failed(_) if page.again && !asked => {
-                    asked = true;
-                    ask_for_build(github, world, repo)?
+                Look::Failed { build, .. }
+                    if looks < LOOKS_AT_FAILED && page.failed == Some(build.as_str()) =>
+                {
+                    "the build that failed is still the latest".to_owned()
                 }
-                Look::Failed(message) => {
-                    let error = Error::new(
-                        Code::PagesFailed,
-                        format!("GitHub could not build the page: {message}"),
-                    );
-                    return Err(error.hint("mend what the message names, or run the same command again to have it built once more"));
-                }
-                Look::Another(commit) => {
+                Look::Failed { reason, build } => return Ok(Live::Failed { reason, build }),
+                Look::Another(commit) if !page.is_tip => {
                     another += 1;
                     if another >= LOOKS_AT_ANOTHER {
                         return Ok(Live::Superseded(commit));
                     }
                     format!("the latest build is of {commit}")
                 }
-                Look::None
-                    if looks >= LOOKS_BEFORE_ASKING && !asked && !github.by_workflow.get() =>
-                {
+                Look::Another(_) | Look::None if github.by_workflow.get() => {
+                    if looks >= LOOKS_BEFORE_ASKING && !page.has_workflow {
+                        return Ok(Live::Failed {
+                            reason: "Pages waits for a workflow, and the repository has none that deploys it".to_owned(),
+                            build: String::new(),
+                        });
+                    }
+                    "no workflow has deployed this commit yet".to_owned()
+                }
+                Look::Another(_) | Look::None if looks >= LOOKS_BEFORE_ASKING && !asked => {
                     asked = true;
                     ask_for_build(github, world, repo)?
                 }
-                Look::None => "no build of this commit yet".to_owned(),
-                Look::Building(status) => format!("the build is {status}"),
+                Look::Another(_) | Look::None => "no build of this commit yet".to_owned(),
+                Look::Building(status) => {
+                    let reason = format!("the build is {status}");
+                    if page.stuck_at.is_some_and(|at| Instant::now() >= at) {
+                        return Ok(Live::Stuck(reason));
+                    }
+                    reason
+                }
             }
         };
         let reason = if built {
@@ -221,7 +234,11 @@ pub(super) fn wait_live(
 enum Look {
     Built,
     Building(String),
-    Failed(String),
+    Failed {
+        reason: String,
+        /// Tells it from another build of the same commit.
+        build: String,
+    },
     /// A build of another commit has ended well.
     Another(String),
     None,
@@ -252,17 +269,21 @@ fn look(github: &GitHub, world: &World, repo: &str, page: &Page<'_>) -> Result<L
     let ours = build.commit.as_deref() == Some(page.sha.as_str());
     Ok(match (ours, build.status.as_deref()) {
         (true, Some("built")) => Look::Built,
-        (true, Some("errored")) => Look::Failed(
-            build
+        (true, None) => Look::Building("queued".to_owned()),
+        (true, Some(status @ ("queued" | "building"))) => Look::Building(status.to_owned()),
+        // `errored` in the description; builds that run as a job end in a job's words, too (`cancelled`).
+        (true, Some(status)) => Look::Failed {
+            reason: build
                 .error
                 .message
-                .unwrap_or_else(|| "no reason given".to_owned()),
-        ),
-        (true, status) => Look::Building(status.unwrap_or("queued").to_owned()),
-        (false, Some("built")) => build.commit.map_or(Look::None, Look::Another),
+                .filter(|m| !m.trim().is_empty())
+                .unwrap_or_else(|| format!("the build {status}, no reason given")),
+            build: build.url.unwrap_or_default(),
+        },
         (false, Some("building" | "queued")) => {
             Look::Building("still of another commit".to_owned())
         }
+        (false, Some("built")) => build.commit.map_or(Look::None, Look::Another),
         (false, _) => Look::None,
     })
 }
@@ -293,16 +314,40 @@ fn deployment(github: &GitHub, world: &World, repo: &str, page: &Page<'_>) -> Re
     };
     Ok(match status.state.as_str() {
         "success" => Look::Built,
-        "failure" | "error" => Look::Failed(
-            status
+        "failure" | "error" => Look::Failed {
+            reason: status
                 .description
+                .filter(|d| !d.trim().is_empty())
                 .unwrap_or_else(|| "the workflow failed".to_owned()),
-        ),
+            build: newest.id.to_string(),
+        },
         state => Look::Building(state.to_owned()),
     })
 }
 
-fn ask_for_build(github: &GitHub, world: &World, repo: &str) -> Result<String> {
+/// Has a workflow of the repository publish the site, or the branch again.
+pub(super) fn set_workflow(
+    github: &GitHub,
+    world: &World,
+    repo: &str,
+    workflow: bool,
+) -> Result<()> {
+    let path = format!("{repo}/pages");
+    let body = if workflow {
+        json!({"build_type": "workflow"})
+    } else {
+        json!({"build_type": "legacy", "source": {"branch": "main", "path": "/"}})
+    };
+    let response = github.call(world, "PUT", &path, Some(&body))?;
+    if response.status == 204 {
+        github.by_workflow.set(workflow);
+        Ok(())
+    } else {
+        Err(unexpected(&format!("PUT {path}"), &response))
+    }
+}
+
+pub(super) fn ask_for_build(github: &GitHub, world: &World, repo: &str) -> Result<String> {
     let response = github.call(world, "POST", &format!("{repo}/pages/builds"), None)?;
     Ok(if response.is_success() {
         "a build was asked for".to_owned()

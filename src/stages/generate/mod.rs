@@ -29,6 +29,7 @@ use crate::ports::http::Hosts;
 pub use crate::ports::llm::Usage;
 use crate::request::task::{Source, Task};
 use crate::stages::remote::Base;
+use crate::stages::scan;
 use crate::text::cut;
 use crate::values::{FileSet, RelPath, Sha, sha256_hex};
 
@@ -221,6 +222,8 @@ pub struct Brief<'a> {
     pub calls: &'a Path,
     /// What is known here of earlier rounds.
     pub earlier: &'a [llm::Earlier],
+    /// What no file of a model may hold.
+    pub scan: &'a scan::Options,
     /// Sees what is wrong with an app that a model has made.
     pub judge: Option<&'a llm::Judge<'a>>,
 }

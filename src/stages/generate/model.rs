@@ -113,6 +113,7 @@ fn context<'a>(
         earlier,
         template_page,
         calls: brief.calls,
+        scan: brief.scan,
         judge: brief.judge,
     })
 }

@@ -159,6 +159,14 @@ fn route(world: &Handle, request: &Entry, known: bool) -> Result<Answer, Answer>
         ("GET", ["orgs", org, "repos"]) => Ok(repos::list(world, org)),
         ("POST", ["user", "repos"]) => repos::create(world, request, None),
         ("POST", ["orgs", org, "repos"]) => repos::create(world, request, Some(org)),
+        ("GET", ["repositories", id]) => {
+            let repos = super::lock(&world.0.repos);
+            let repo = repos.iter().find(|repo| repo.id.to_string() == *id);
+            let shown = repo.map(|repo| bodies::repository(world, repo, None));
+            shown
+                .map(|body| Answer::json(200, &body))
+                .ok_or_else(not_found)
+        }
         (_, ["repos", owner, name, rest @ ..]) => {
             let call = Call {
                 world,
@@ -180,6 +188,9 @@ pub fn unknown(world: &Handle, request: &Entry) -> Answer {
 fn repository(call: &Call<'_>, method: &str, rest: &[&str]) -> Result<Answer, Answer> {
     match (method, rest) {
         ("GET", []) => {
+            if let Some(moved) = call.moved() {
+                return Err(moved);
+            }
             call.with(|repo, clone| Answer::json(200, &bodies::repository(call.world, repo, clone)))
         }
         ("PATCH", []) => repos::update(call),
@@ -198,6 +209,19 @@ fn repository(call: &Call<'_>, method: &str, rest: &[&str]) -> Result<Answer, An
 }
 
 impl Call<'_> {
+    /// Where a repository that was renamed or transferred answers now.
+    fn moved(&self) -> Option<Answer> {
+        let old = format!("{}/{}", self.owner, self.name).to_ascii_lowercase();
+        let repos = super::lock(&self.world.0.repos);
+        if repos.iter().any(|repo| repo.is(&self.owner, &self.name)) {
+            return None;
+        }
+        let id = repos.iter().find(|repo| repo.old_names.contains(&old))?.id;
+        let url = format!("{}/repositories/{id}", self.world.api_url());
+        let body = json!({"message": "Moved Permanently", "url": url, "documentation_url": "https://docs.github.com/rest"});
+        Some(Answer::json(301, &body).with("Location", url))
+    }
+
     /// Works on the repository where it is to be seen, with the clone URL to show, if set.
     pub fn with<R>(&self, work: impl FnOnce(&mut Repo, Option<&str>) -> R) -> Result<R, Answer> {
         let (fresh, clone) = self

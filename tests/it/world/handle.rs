@@ -251,7 +251,9 @@ impl Handle {
                 workflow: false,
                 branch: branch.to_owned(),
                 path: "/".to_owned(),
+                forced: false,
                 builds: Vec::new(),
+                failed: BTreeMap::new(),
             };
             repo.site = Some(site);
             pages::build(repo, id, &pace, true);
@@ -267,6 +269,25 @@ impl Handle {
         let repo = repos.remove(at);
         let _ = std::fs::remove_dir_all(repo.dir);
         true
+    }
+
+    /// Renames or transfers a repository; the old name leads there.
+    pub fn move_repo(&self, owner: &str, name: &str, new_owner: &str, new_name: &str) {
+        let dir = self.repo_dir(new_owner, new_name);
+        let moved = self.with_repo(owner, name, |repo| {
+            std::fs::create_dir_all(dir.parent().expect("owner's folder")).expect("folder");
+            std::fs::rename(&repo.dir, &dir).expect("repository moves");
+            repo.old_names.push(repo.full_name().to_ascii_lowercase());
+            repo.dir = dir;
+            (repo.owner, repo.name) = (new_owner.to_owned(), new_name.to_owned());
+        });
+        assert!(moved.is_some(), "no repository {owner}/{name}");
+    }
+
+    pub fn set_repo(&self, owner: &str, name: &str, private: bool, archived: bool) {
+        self.with_repo(owner, name, |repo| {
+            (repo.private, repo.archived) = (private, archived);
+        });
     }
 
     /// Serves a file at `https://localhost:PORT/path`; the URL.

@@ -1,5 +1,6 @@
 //! GitHub Pages: builds that take their time, and the server of what was built.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Handle;
@@ -10,10 +11,14 @@ use super::store::{self, Repo};
 
 pub struct Site {
     pub workflow: bool,
+    /// Of type `workflow`, whatever was asked for, and published without any.
+    pub forced: bool,
     pub branch: String,
     /// `/` or `/docs`
     pub path: String,
     pub builds: Vec<Build>,
+    /// Commits whose build has failed, with the message: they stay failed.
+    pub failed: BTreeMap<String, String>,
 }
 
 pub struct Build {
@@ -47,20 +52,24 @@ impl Build {
 
     /// Builds have no thread of their own: whoever looks finds them done when their time has
     /// come.
-    fn settle(&mut self, pace: &Pace) {
-        if self.finished.is_some() || self.polls < pace.polls || self.started.elapsed() < pace.build
-        {
+    fn settle(&mut self, pace: &Pace, workflow: bool, failed: &mut BTreeMap<String, String>) {
+        let known = failed.get(&self.sha).filter(|_| !workflow).cloned();
+        let early = self.polls < pace.polls || self.started.elapsed() < pace.build;
+        if self.finished.is_some() || early && known.is_none() {
             return;
         }
         let finished = self.last_poll.max(self.started + pace.build);
         self.finished = Some(finished);
         self.live_from = Some(finished + pace.stale);
-        self.error.clone_from(&pace.error);
+        let fails = !workflow && failed.len() < pace.failing;
+        self.error = known.or_else(|| pace.error.clone().filter(|_| fails));
+        if let Some(message) = &self.error {
+            failed.insert(self.sha.clone(), message.clone());
+        }
     }
 
     /// One question after this build, which counts towards `pages_build_polls`.
-    pub fn poll(&mut self, pace: &Pace) {
-        self.settle(pace);
+    pub fn poll(&mut self) {
         if self.finished.is_none() {
             self.polls += 1;
             self.last_poll = Instant::now();
@@ -90,6 +99,7 @@ pub struct Pace {
     polls: usize,
     stale: Duration,
     error: Option<String>,
+    failing: usize,
 }
 
 impl Pace {
@@ -99,13 +109,17 @@ impl Pace {
             polls: settings.pages_build_polls,
             stale: settings.pages_stale,
             error: settings.pages_error.clone(),
+            failing: settings.pages_failing,
         }
     }
 }
 
 impl Site {
     pub fn settle(&mut self, pace: &Pace) {
-        self.builds.iter_mut().for_each(|build| build.settle(pace));
+        let (workflow, failed) = (self.workflow, &mut self.failed);
+        self.builds
+            .iter_mut()
+            .for_each(|build| build.settle(pace, workflow, failed));
     }
 
     /// The commit whose files are served now.
@@ -124,15 +138,35 @@ impl Site {
 }
 
 /// A build of the branch's tip, unless the tip is what the last build was of. `force`: even so.
+/// Where workflows publish the site there has to be one, but for sites that are of that type by decree (`pages_workflow`).
 pub fn build(repo: &mut Repo, id: u64, pace: &Pace, force: bool) {
     let Some(site) = &mut repo.site else { return };
     let Some(tip) = store::read_branch(&repo.dir, &site.branch) else {
         return;
     };
+    if site.workflow && !site.forced && !deploys_pages(&repo.dir, &tip) {
+        return;
+    }
     site.settle(pace);
     if force || site.builds.last().is_none_or(|last| last.sha != tip) {
         site.builds.push(Build::new(id, &tip));
     }
+}
+
+/// Whether a workflow of the commit hands the site to Pages.
+pub fn deploys_pages(dir: &std::path::Path, sha: &str) -> bool {
+    let found = store::ask(
+        dir,
+        &[
+            "grep",
+            "-q",
+            "actions/deploy-pages@",
+            sha,
+            "--",
+            ".github/workflows/",
+        ],
+    );
+    found.is_some()
 }
 
 /// The public server.

@@ -36,6 +36,8 @@ pub struct Settings {
     pub pages_stale: Duration,
     /// Builds end with this message.
     pub pages_error: Option<String>,
+    /// Of so many commits; the builds of later ones end well.
+    pub pages_failing: usize,
     /// How long a 404 is remembered for the very same URL.
     pub pages_cached_404: Duration,
     /// Sites are of `build_type` `workflow`, whatever was asked for.
@@ -90,6 +92,7 @@ impl Default for Settings {
             pages_build_polls: 0,
             pages_stale: Duration::ZERO,
             pages_error: None,
+            pages_failing: usize::MAX,
             pages_cached_404: Duration::from_secs(10),
             pages_workflow: false,
             fresh_404: Duration::ZERO,

@@ -98,7 +98,9 @@ fn enable(call: &Call<'_>) -> Result<Answer, Answer> {
             workflow,
             branch,
             path,
+            forced,
             builds: Vec::new(),
+            failed: std::collections::BTreeMap::new(),
         });
         pages::build(repo, id, &pace, true);
         let shown = repo
@@ -221,13 +223,12 @@ fn request_build(call: &Call<'_>) -> Result<Answer, Answer> {
 }
 
 fn latest(call: &Call<'_>) -> Result<Answer, Answer> {
-    let pace = call.pace();
     call.with_site(|repo, site| {
         if site.workflow {
             return Err(not_found());
         }
         let build = site.builds.last_mut().ok_or_else(not_found)?;
-        build.poll(&pace);
+        build.poll();
         Ok(Answer::json(200, &bodies::build(call.world, repo, build)))
     })
 }
@@ -276,7 +277,6 @@ fn deployments(call: &Call<'_>) -> Result<Answer, Answer> {
 }
 
 fn statuses(call: &Call<'_>, id: &str) -> Result<Answer, Answer> {
-    let pace = call.pace();
     call.with_site(|repo, site| {
         let workflow = site.workflow;
         let build = site
@@ -286,7 +286,7 @@ fn statuses(call: &Call<'_>, id: &str) -> Result<Answer, Answer> {
             .ok_or_else(not_found)?;
         // Where there are builds, those are polled; here their place is taken by these.
         if workflow {
-            build.poll(&pace);
+            build.poll();
         }
         Ok(Answer::json(
             200,

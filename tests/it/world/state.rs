@@ -77,6 +77,7 @@ impl Handle {
             description: None,
             homepage: None,
             private: false,
+            old_names: Vec::new(),
             archived: false,
             flags: BTreeMap::new(),
             topics: Vec::new(),

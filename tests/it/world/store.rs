@@ -20,6 +20,8 @@ pub struct Repo {
     pub description: Option<String>,
     pub homepage: Option<String>,
     pub private: bool,
+    /// `owner/name` it had before, in lower case.
+    pub old_names: Vec<String>,
     pub archived: bool,
     pub flags: BTreeMap<String, bool>,
     pub topics: Vec<String>,

@@ -43,6 +43,7 @@ use crate::request::required::{self, Required};
 use crate::request::task::{Check, Task};
 use crate::secret::{Secret, redacted};
 use crate::stages::remote::Base;
+use crate::stages::scan;
 use crate::values::RelPath;
 
 /// How often the rest of an answer that was cut off is asked for.
@@ -103,6 +104,7 @@ pub struct Context<'a> {
     pub template_page: bool,
     /// Where calls are kept.
     pub calls: &'a Path,
+    pub scan: &'a scan::Options,
     pub judge: Option<&'a Judge<'a>>,
 }
 
@@ -236,8 +238,10 @@ impl Work<'_> {
             if self.ask_rest(&answer, &reply) {
                 continue;
             }
-            let judged = self.judge(&reply, wrong)?;
-            let usable = self.is_usable(&judged.candidate);
+            let secrets = self.secrets()?;
+            let clean = secrets.is_empty();
+            let judged = self.judge(&reply, [secrets, wrong].concat())?;
+            let usable = clean && self.is_usable(&judged.candidate);
             let repeated = last.as_ref() == Some(&judged.findings);
             let done =
                 judged.findings.is_empty() || repeated || repairs >= self.context.model.repairs;
@@ -348,6 +352,17 @@ impl Work<'_> {
         self.talk
             .ask_rest(&own(&self.candidate), &reply.incomplete, &missing);
         true
+    }
+
+    /// What the model has written that must not become public: none of it is ever used.
+    fn secrets(&self) -> Result<Vec<Finding>> {
+        let found = scan::findings(&own(&self.candidate), self.context.scan)?;
+        let tell = |what: String| {
+            Finding::grave(format!(
+                "{what}. The page is public: take it out, and let the user give such a value in the page where one is needed."
+            ))
+        };
+        Ok(found.into_iter().map(tell).collect())
     }
 
     fn missing(&self) -> Vec<String> {
