@@ -86,10 +86,10 @@ pub enum Command {
     #[command(after_help = format!("Example:\n  llmdeploy deploy task.json\n\n{EXIT_STATUS}"))]
     Deploy(Walk),
     /// Sends the notification of one task again, or with --retry every one that was not accepted yet
-    #[command(after_help = format!("Example:\n  llmdeploy notify task.json\n  llmdeploy notify task.json --result result.json\n  llmdeploy notify --retry\n\n{EXIT_STATUS}"))]
+    #[command(after_help = format!("Example:\n  llmdeploy notify task.json\n  llmdeploy notify task.json --result result.json\n  llmdeploy notify --retry\n  llmdeploy notify task.json --give-up\n\n{EXIT_STATUS}"))]
     Notify(Notify),
     /// What became of one run, or of all
-    #[command(after_help = format!("Example:\n  llmdeploy status task.json\n  llmdeploy status --email me@example.com --task demo --nonce n1\n  llmdeploy status\n\n{STATUS_EXIT}"))]
+    #[command(after_help = format!("Example:\n  llmdeploy status task.json\n  llmdeploy status 3f2a\n  llmdeploy status --email me@example.com --task demo\n  llmdeploy status\n\n{STATUS_EXIT}"))]
     Status(Status),
     /// Writes a task from flags, files turned into data URIs
     #[command(after_help = format!("Example:\n  llmdeploy new --brief 'Show data.csv as a table' --attach data.csv\n  llmdeploy new --brief 'Add a total' --round 2 --from task.json -o task-2.json\n\n{EXIT_STATUS}"))]
@@ -176,6 +176,9 @@ pub struct Notify {
     /// Send every notification that was not accepted yet, for cron
     #[arg(long, conflicts_with_all = ["task", "result"])]
     pub retry: bool,
+    /// End a notification that will never be accepted: nothing is sent, and --retry leaves it
+    #[arg(long, conflicts_with_all = ["result", "retry", "notify_for"])]
+    pub give_up: bool,
     /// Go on trying for so long [default: 600; with --retry: 60]
     #[arg(long, value_name = "SECS", value_parser = seconds())]
     pub notify_for: Option<u64>,
@@ -183,8 +186,8 @@ pub struct Notify {
 
 #[derive(Args, Debug)]
 pub struct Status {
-    /// Task file, or - for standard input; left out: all runs
-    #[arg(value_name = "TASK", conflicts_with = "email")]
+    /// Task file, - for standard input, or a run's id or the beginning of one; left out: all runs
+    #[arg(value_name = "TASK|RUN", conflicts_with = "email")]
     pub file: Option<PathBuf>,
     #[arg(
         long,
@@ -204,19 +207,16 @@ pub struct Status {
         long,
         value_name = "N",
         requires = "email",
-        default_value = "",
-        hide_default_value = true,
-        help = "Of the run: its nonce"
+        help = "Of the run: its nonce; left out: whatever it is"
     )]
-    pub nonce: String,
+    pub nonce: Option<String>,
     #[arg(
         long,
         value_name = "R",
         requires = "email",
-        default_value_t = 1,
-        help = "Of the run: its round"
+        help = "Of the run: its round [default: 1; without a nonce: whatever it is]"
     )]
-    pub round: u64,
+    pub round: Option<u64>,
     /// Write the dashboard, a page of its own, to FILE; - is standard output, in place of the document
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -195,6 +195,7 @@ fn resolve(
         pages_timeout: Duration::from_secs(walk.map_or(0, |w| w.pages_timeout)),
         notify_for: wishes.notify_for.map(Duration::from_secs),
         notify_elsewhere: walk.is_some_and(|w| w.notify),
+        detached: walk.is_some_and(|w| w.detach),
         world,
     })
 }

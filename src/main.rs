@@ -12,7 +12,7 @@ use llmdeploy::error::{Code, Error};
 use llmdeploy::ports::askpass;
 use llmdeploy::ports::process::Children;
 use llmdeploy::report::{self, Out};
-use llmdeploy::run::document::ErrorDocument;
+use llmdeploy::run::document::Failure;
 
 fn main() -> ExitCode {
     // git calls this program back to ask for the token.
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     .unwrap_or_else(|_| {
         let error = Error::new(Code::Internal, "this is a fault of llmdeploy itself")
             .hint("please report it, with what stands above");
-        out.document(&ErrorDocument::of(&error));
+        out.failed(&Failure::of(&error, None));
         Err(error)
     });
     let ended = ended.and_then(|status| out.require_written().map(|()| status));

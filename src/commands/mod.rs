@@ -150,6 +150,7 @@ fn notify(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error
     let begun = admitted(out, global, &args.task)
         .and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
     match (begun, &args.result) {
+        (Ok((setup, task)), None) if args.give_up => print(out, run::give_up(&setup, &task)),
         (Ok((setup, task)), None) => print(out, run::notify_again(&setup, &task)),
         (Ok((setup, task)), Some(file)) => print(out, notify_result(&setup, &task, file)),
         (Err(e), _) => print(

@@ -17,7 +17,7 @@ use crate::report::{self, Out};
 use crate::request::task::Task;
 use crate::run::dashboard;
 use crate::run::document::{ErrorDocument, Failure, RunDocument, Version};
-use crate::run::status::{self, Seen, Standing};
+use crate::run::status::{self, Gist, Seen, Standing};
 use crate::run::{self};
 use crate::values::RunId;
 
@@ -91,11 +91,66 @@ fn look(global: &Global, args: &Status) -> Result<Asked> {
     let env = Environment::read(global.env_file.as_deref())?;
     let state = env.state_dir(global.state_dir.as_ref())?;
     let id = match (&args.file, &args.email, &args.task) {
-        (Some(file), ..) => Task::parse(&read(Some(file))?)?.id(),
-        (None, Some(email), Some(task)) => RunId::of(email, task, args.round, &args.nonce),
+        (Some(file), ..) => match run_named(&state, file)? {
+            Some(id) => id,
+            None => Task::parse(&read(Some(file))?)?.id(),
+        },
+        (None, Some(email), Some(task)) => match &args.nonce {
+            Some(nonce) => RunId::of(email, task, args.round.unwrap_or(1), nonce),
+            None => return runs_of(&state, email, task, args.round),
+        },
         _ => return status::all(&state).map(Asked::All),
     };
     status::one(&state, &id).map(|seen| Asked::One(Box::new(seen)))
+}
+
+/// The run whose id begins so, where no file is called that.
+fn run_named(state: &Path, text: &Path) -> Result<Option<RunId>> {
+    let name = text.to_str().unwrap_or_default();
+    let hex = (1..=16).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
+    if !hex || text.exists() {
+        return Ok(None);
+    }
+    let name = name.to_ascii_lowercase();
+    let mut found = summary::runs(state)?;
+    found.retain(|id| id.as_str().starts_with(&name));
+    found.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    match &found[..] {
+        [] => Err(Error::new(
+            Code::State,
+            format!("no run is known here whose id begins with {name}, and no file is called so"),
+        )
+        .hint("llmdeploy status lists the runs; see --state-dir")),
+        [one] => Ok(Some(one.clone())),
+        [first, second, ..] => Err(Error::new(
+            Code::Usage,
+            format!(
+                "{} runs begin with {name}, among them {first} and {second}",
+                found.len()
+            ),
+        )
+        .hint("give more of the id")),
+    }
+}
+
+/// The runs of a task, one as it is, several as a list.
+fn runs_of(state: &Path, email: &str, task: &str, round: Option<u64>) -> Result<Asked> {
+    let mut all = status::all(state)?;
+    all.retain(|seen| {
+        let gist = seen.document.read::<Gist>();
+        gist.email.as_deref() == Some(email)
+            && gist.task.as_deref() == Some(task)
+            && round.is_none_or(|round| gist.round == Some(round))
+    });
+    match all.len() {
+        0 => Err(Error::new(
+            Code::State,
+            format!("nothing is known here of a run of {task} by {email}"),
+        )
+        .hint("llmdeploy status lists the runs; see --state-dir")),
+        1 => Ok(Asked::One(Box::new(all.remove(0)))),
+        _ => Ok(Asked::All(all)),
+    }
 }
 
 /// Delivers every notification that was not accepted yet.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -50,6 +51,41 @@ pub struct Opened<C> {
 pub struct Step<T> {
     pub ms: u64,
     pub value: T,
+}
+
+/// Names the record of a stage, and says what it holds.
+pub struct Key<T> {
+    name: &'static str,
+    holds: PhantomData<fn() -> T>,
+}
+
+impl<T> Key<T> {
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            holds: PhantomData,
+        }
+    }
+
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Key<T> {}
+
+impl<T> AsRef<str> for Key<T> {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
 }
 
 impl Journal {
@@ -138,14 +174,32 @@ impl Journal {
 
     /// # Errors
     /// `state`.
-    pub fn read<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Result<Option<T>> {
-        files::read_json(&self.file(name))
+    pub fn read<T: for<'a> Deserialize<'a>>(&self, name: impl AsRef<str>) -> Result<Option<T>> {
+        files::read_json(&self.file(name.as_ref()))
     }
 
     /// # Errors
     /// `state`.
-    pub fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
-        files::write_json(&self.file(name), value)
+    pub fn write<T: Serialize>(&self, name: impl AsRef<str>, value: &T) -> Result<()> {
+        files::write_json(&self.file(name.as_ref()), value)
+    }
+
+    /// What a stage has made.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn get<T: for<'a> Deserialize<'a>>(&self, key: Key<T>) -> Result<Option<Step<T>>> {
+        self.read(key)
+    }
+
+    /// Records what a stage has made.
+    ///
+    /// # Errors
+    /// `state`.
+    pub fn put<T: Serialize>(&self, key: Key<T>, ms: u64, value: T) -> Result<Step<T>> {
+        let step = Step { ms, value };
+        self.write(key, &step)?;
+        Ok(step)
     }
 
     /// Gives back what is on record, or does the work and records it. The work looks at the world first: an earlier process
@@ -155,20 +209,16 @@ impl Journal {
     /// The work's, and `state`.
     pub fn step<T: Serialize + for<'a> Deserialize<'a>>(
         &self,
-        name: &str,
+        key: Key<T>,
         work: impl FnOnce() -> Result<T>,
     ) -> Result<Step<T>> {
-        if let Some(step) = self.read(name)? {
+        if let Some(step) = self.get(key)? {
             return Ok(step);
         }
         let started = Instant::now();
         let value = work()?;
-        let step = Step {
-            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            value,
-        };
-        self.write(name, &step)?;
-        Ok(step)
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.put(key, ms, value)
     }
 
     /// Takes steps off the record.

@@ -68,6 +68,14 @@ impl Out {
         });
     }
 
+    /// Prints the document so far with this error, where the command could not print its own.
+    pub fn failed(&self, failure: &Failure) {
+        let mut document =
+            std::mem::take(&mut *self.so_far.lock().unwrap_or_else(PoisonError::into_inner));
+        document.insert("error".to_owned(), json!(failure));
+        self.document(&document);
+    }
+
     /// Prints text in the document's place.
     pub fn text(&self, text: &str) {
         self.print(&|out| out.write_all(text.as_bytes()));

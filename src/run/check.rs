@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 
 use super::document::CheckDocument;
 use super::{Goal, Setup, Walk, part_of_the_way, preview, step, told};
@@ -17,7 +18,6 @@ use crate::ports::local;
 use crate::progress::Stage;
 use crate::request::task::Task;
 use crate::stages::check::{self, Case, Earlier, Kind, Mode, Report, Verdict};
-use crate::stages::deploy::Deployment;
 use crate::stages::generate;
 use crate::stages::generate::llm::{self, Draft, Finding, Judgement};
 use crate::stages::scan;
@@ -38,6 +38,32 @@ pub fn check(setup: &Setup, task: &Task, live: bool) -> (CheckDocument, Option<E
     (document, error)
 }
 
+/// The record of the check stage: a step, and how it was made.
+#[derive(Serialize, Deserialize)]
+struct Judged {
+    ms: u64,
+    value: Vec<Verdict>,
+    /// Not known of verdicts by an earlier version.
+    #[serde(default)]
+    under: Option<Conditions>,
+}
+
+/// What flags say of how to judge.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Conditions {
+    /// `--offline`.
+    offline: bool,
+    /// `--check-timeout`.
+    seconds: u64,
+}
+
+impl Conditions {
+    /// Whether verdicts made under `then` are what is asked for now: without the network if that is said, with as much time.
+    fn are_met_by(self, then: Self) -> bool {
+        (then.offline || !self.offline) && then.seconds >= self.seconds
+    }
+}
+
 impl Walk<'_> {
     fn check_only(&mut self, live: bool, document: &mut CheckDocument) -> Result<()> {
         let report = if live {
@@ -55,18 +81,8 @@ impl Walk<'_> {
             self.enter(Stage::Check);
             let report = self.judge(true)?;
             // A run that has gone on is not judged anew behind its back.
-            if self
-                .journal
-                .read::<Step<super::Push>>(step::PUSH)?
-                .is_none()
-            {
-                self.journal.write(
-                    step::CHECK,
-                    &Step {
-                        ms: 0,
-                        value: report.verdicts.clone(),
-                    },
-                )?;
+            if self.journal.get(step::PUSH)?.is_none() {
+                self.journal.put(step::CHECK, 0, report.verdicts.clone())?;
             }
             report
         };
@@ -86,17 +102,28 @@ impl Walk<'_> {
         // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
         // verdict of its own, and a picture is taken of the page as it is looked at.
         let unjudged = |v: &Verdict| v.kind != Kind::Manual && v.status == check::Status::Skipped;
-        let known = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
-        Ok(known.is_some_and(|step| {
-            (mode == Mode::Off || mode == Mode::Auto && !step.value.iter().any(unjudged))
-                && self.setup.screenshot.is_none()
+        let known = self.journal.read::<Judged>(step::CHECK)?;
+        let now = self.conditions();
+        Ok(known.is_some_and(|known| {
+            let auto = mode == Mode::Auto
+                && !known.value.iter().any(unjudged)
+                && known.under.is_none_or(|then| now.are_met_by(then));
+            (mode == Mode::Off || auto) && self.setup.screenshot.is_none()
         }))
+    }
+
+    fn conditions(&self) -> Conditions {
+        let options = &self.setup.checks;
+        Conditions {
+            offline: options.browser.offline,
+            seconds: options.timeout.as_secs(),
+        }
     }
 
     /// The verdicts on record, or new ones.
     pub(super) fn check(&mut self) -> Result<()> {
         self.enter(Stage::Check);
-        let known = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
+        let known = self.journal.get(step::CHECK)?;
         if let Some(Step { value, .. }) = &known
             && self.verdicts_stand()?
         {
@@ -113,8 +140,13 @@ impl Walk<'_> {
             _ => report.verdicts,
         };
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let value = &verdicts;
-        self.journal.write(step::CHECK, &Step { ms, value })?;
+        let judged = Judged {
+            ms,
+            value: verdicts,
+            under: Some(self.conditions()),
+        };
+        self.journal.write(step::CHECK, &judged)?;
+        let verdicts = judged.value;
         self.done(&verdicts);
         if self.setup.checks.mode == Mode::Require {
             check::require(&verdicts, report.no_browser.as_deref())
@@ -315,7 +347,7 @@ impl Walk<'_> {
     /// The deployed page, looked at once; what differs from the verdict before is told. Nobody waits for it: the evaluator
     /// knows already, and no failure here is one of the run.
     pub(super) fn check_live(&self) -> Result<()> {
-        let Some(mut step) = self.journal.read::<Step<Vec<Verdict>>>(step::CHECK)? else {
+        let Some(mut step) = self.journal.read::<Judged>(step::CHECK)? else {
             return Ok(());
         };
         let judged = |v: &Verdict| {
@@ -360,10 +392,7 @@ impl Walk<'_> {
     }
 
     fn live_report(&self, look: bool) -> Result<Report> {
-        let deployment = self
-            .journal
-            .read::<Step<Deployment>>(step::DEPLOY)?
-            .map(|s| s.value);
+        let deployment = self.journal.get(step::DEPLOY)?.map(|s| s.value);
         let Some(deployment) = deployment else {
             return Err(Error::new(
                 Code::State,
@@ -420,7 +449,7 @@ impl Walk<'_> {
     /// What was committed, for the checks that files decide: the page itself need not serve LICENSE or a workflow. Nothing
     /// where it is not here any more.
     fn committed(&self) -> FileSet {
-        let Ok(Some(push)) = self.journal.read::<Step<super::Push>>(step::PUSH) else {
+        let Ok(Some(push)) = self.journal.get(step::PUSH) else {
             return FileSet::new();
         };
         let (world, git_dir) = (&self.setup.world, self.git_dir());

@@ -19,10 +19,13 @@ impl Walk<'_> {
     /// Waits for the page and tells the evaluator, who hears of the repository whatever becomes of the page.
     pub(super) fn deliver(&mut self, push: Push) -> Result<()> {
         let page = self.wait_for_page(push);
-        let known = self.journal.read::<Step<Deployment>>(step::DEPLOY)?;
+        let known = self.journal.get(step::DEPLOY)?;
         let told =
             if known.is_some() && self.goal == Goal::Notify && self.setup.notify_for.is_some() {
                 self.notify(false)
+            } else if self.goal == Goal::Notify && self.setup.notify_for.is_none() {
+                // It is not wanted any more, so nobody else shall send it either.
+                outbox::remove(&self.setup.state, &self.task.id())
             } else {
                 Ok(())
             };
@@ -38,7 +41,7 @@ impl Walk<'_> {
     }
 
     fn wait_for_page(&mut self, push: Push) -> Result<Deployment> {
-        let known = self.journal.read::<Step<Deployment>>(step::DEPLOY)?;
+        let known = self.journal.get(step::DEPLOY)?;
         if let Some(Step { value, .. }) = &known
             && value.live
         {
@@ -90,10 +93,7 @@ impl Walk<'_> {
 
     /// Another commit of the run is the one to wait for.
     fn note_push(&self, push: &Push) -> Result<()> {
-        let ms = self
-            .journal
-            .read::<Step<Push>>(step::PUSH)?
-            .map_or(0, |s| s.ms);
+        let ms = self.journal.get(step::PUSH)?.map_or(0, |s| s.ms);
         self.journal.write(step::PUSH, &Step { ms, value: push })
     }
 
@@ -192,8 +192,8 @@ impl Walk<'_> {
             return Ok(());
         };
         let (push, deployment) = match (
-            self.journal.read::<Step<Push>>(step::PUSH)?,
-            self.journal.read::<Step<Deployment>>(step::DEPLOY)?,
+            self.journal.get(step::PUSH)?,
+            self.journal.get(step::DEPLOY)?,
         ) {
             (Some(push), Some(deployment)) => (push.value, deployment.value),
             _ => {
@@ -203,8 +203,8 @@ impl Walk<'_> {
                 );
             }
         };
-        let known = self.journal.read::<Step<Receipt>>(step::NOTIFY)?;
-        if !again && known.as_ref().is_some_and(|k| k.value.has_told(&push.sha)) {
+        let known = self.journal.get(step::NOTIFY)?;
+        if !again && known.as_ref().is_some_and(|k| k.value.is_over(&push.sha)) {
             return Ok(());
         }
         let is_local = deployment.pages_url.starts_with("file:");
@@ -226,6 +226,8 @@ impl Walk<'_> {
         });
         receipt.begin(&push.sha);
         let payload = outcome::payload(&self.run, push, deployment);
+        // Whoever sends it again has not given it up.
+        receipt.given_up_at = None;
         if receipt.delivered_at.is_none() {
             outbox::add(&setup.state, &id)?;
         }
@@ -238,13 +240,7 @@ impl Walk<'_> {
             &mut receipt,
         );
         let ms = ms + u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.journal.write(
-            step::NOTIFY,
-            &Step {
-                ms,
-                value: receipt.clone(),
-            },
-        )?;
+        self.journal.put(step::NOTIFY, ms, receipt.clone())?;
         if receipt.delivered_at.is_some() {
             outbox::remove(&setup.state, &id)?;
         }

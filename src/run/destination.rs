@@ -3,12 +3,12 @@
 //! The name is the task id where it can be, and once found it stays on record: for this run, and for later rounds of the same
 //! task. `--repo` goes before everything.
 
+use super::state::{self, RunState};
 use super::{Walk, step};
 use crate::error::{Code, Error, Result};
-use crate::journal::record::Step;
+use crate::progress::Stage;
 use crate::request::{name, place};
 use crate::stages::deploy::{self, Found};
-use crate::stages::generate;
 use crate::stages::remote;
 
 /// Hexadecimal digits of the run's id in the name of a new repository.
@@ -114,20 +114,14 @@ impl Walk<'_> {
         match self.journal.read::<String>(step::DESTINATION)? {
             Some(known) if known == destination => return Ok(()),
             Some(_) => {
-                self.journal.forget(&[
-                    step::NOTIFY,
-                    step::REMEDIES,
-                    step::DEPLOY,
-                    step::PUSH,
-                    step::COMMIT,
-                ])?;
-                let record = self
-                    .journal
-                    .read::<Step<generate::Record>>(step::GENERATE)?;
-                if record.is_some_and(|r| r.value.base.is_some()) {
-                    self.journal.forget(&[step::CHECK, step::GENERATE])?;
-                }
-                self.resumed_from = self.first_open_stage()?;
+                let record = self.journal.get(step::GENERATE)?;
+                let on_other_ground = record.is_some_and(|r| r.value.base.is_some());
+                self.journal.forget(&state::from(if on_other_ground {
+                    Stage::Generate
+                } else {
+                    Stage::Commit
+                }))?;
+                self.resumed_from = RunState::load(&self.journal)?.resumed_from();
             }
             None => {}
         }

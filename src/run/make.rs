@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Goal, Walk, preview, step};
+use super::{Goal, Walk, preview, state, step};
 use crate::error::{Code, Error, Result};
 use crate::journal::briefs;
 use crate::journal::record::Step;
@@ -89,7 +89,7 @@ impl Walk<'_> {
 
     /// The push of this run that is on record, or that is found on the remote where it matters.
     pub(super) fn pushed_before(&mut self) -> Result<Option<Push>> {
-        if let Some(push) = self.journal.read::<Step<Push>>(step::PUSH)? {
+        if let Some(push) = self.journal.get(step::PUSH)? {
             return Ok(Some(push.value));
         }
         let started = Instant::now();
@@ -107,10 +107,7 @@ impl Walk<'_> {
         let costly = self.setup.adopt || self.setup.generate.model.is_some();
         let needed = self.goal >= Goal::Deploy
             || (self.task.round > 1 || costly && self.goal > Goal::Check)
-                && self
-                    .journal
-                    .read::<Step<generate::Record>>(step::GENERATE)?
-                    .is_none();
+                && self.journal.get(step::GENERATE)?.is_none();
         if !needed {
             return Ok(None);
         }
@@ -164,13 +161,11 @@ impl Walk<'_> {
 
     /// The record of the app, if it is the one that was pushed.
     fn made_of(&self, push: &Push) -> Result<Option<generate::Record>> {
-        let commit = self.journal.read::<Step<Commit>>(step::COMMIT)?;
+        let commit = self.journal.get(step::COMMIT)?;
         if push.recovered.is_some() && commit.is_some_and(|c| c.value.sha != push.sha) {
             return Ok(None);
         }
-        let record = self
-            .journal
-            .read::<Step<generate::Record>>(step::GENERATE)?;
+        let record = self.journal.get(step::GENERATE)?;
         Ok(record.map(|r| r.value))
     }
 
@@ -219,7 +214,7 @@ impl Walk<'_> {
             .world
             .progress
             .detail("committing on top of what is on the branch now");
-        self.journal.forget(&[step::COMMIT, step::CHECK])?;
+        self.journal.forget(&state::from(Stage::Check))?;
         match self.app.take() {
             Some(app) if app.record.generator.kind != generate::Kind::Template => {
                 let git_dir = self.git_dir();
@@ -235,21 +230,12 @@ impl Walk<'_> {
                     judge: None,
                 };
                 let app = generate::onto(&self.setup.world, self.task, &app, &brief)?;
-                let ms = self
-                    .journal
-                    .read::<Step<generate::Record>>(step::GENERATE)?
-                    .map_or(0, |s| s.ms);
+                let ms = self.journal.get(step::GENERATE)?.map_or(0, |s| s.ms);
                 self.journal.store_files(&app.stored)?;
-                self.journal.write(
-                    step::GENERATE,
-                    &Step {
-                        ms,
-                        value: &app.record,
-                    },
-                )?;
+                self.journal.put(step::GENERATE, ms, app.record.clone())?;
                 self.journal.keep_files(&app.record.stored)?;
             }
-            _ => self.journal.forget(&[step::GENERATE])?,
+            _ => self.journal.forget(&state::from(Stage::Generate))?,
         }
         self.ground = ground;
         Ok(())
@@ -257,11 +243,8 @@ impl Walk<'_> {
 
     pub(super) fn generate(&mut self) -> Result<()> {
         self.enter(Stage::Generate);
-        let push = self.journal.read::<Step<Push>>(step::PUSH)?;
-        let mut record = self
-            .journal
-            .read::<Step<generate::Record>>(step::GENERATE)?
-            .map(|r| r.value);
+        let push = self.journal.get(step::PUSH)?;
+        let mut record = self.journal.get(step::GENERATE)?.map(|r| r.value);
         if let Some(Step { value: push, .. }) = push {
             let made = self.made_of(&push)?;
             let record = self.record_of(&push)?;
@@ -285,13 +268,10 @@ impl Walk<'_> {
             return Ok(());
         }
         if let Some(known) = &record
-            && let Some(asked) = asked::another(&self.setup.generate, known)?
+            && let Some(why) = self.made_anew(known)?
         {
-            let how = asked::how(&known.generator);
-            self.setup.world.progress.warn(&format!(
-                "{asked}: the app is made anew; the one on record was made {how}"
-            ));
-            self.journal.forget(&[step::COMMIT, step::CHECK])?;
+            self.setup.world.progress.warn(&why);
+            self.journal.forget(&state::from(Stage::Check))?;
             self.resumed_from = None;
             record = None;
         }
@@ -305,8 +285,7 @@ impl Walk<'_> {
         let app = self.make_app()?;
         self.journal.store_files(&app.stored)?;
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let value = &app.record;
-        self.journal.write(step::GENERATE, &Step { ms, value })?;
+        self.journal.put(step::GENERATE, ms, app.record.clone())?;
         self.journal.keep_files(&app.record.stored)?;
         let by = app.record.generator.name();
         self.setup.world.progress.done(
@@ -315,6 +294,20 @@ impl Walk<'_> {
         );
         self.app = Some(app);
         Ok(())
+    }
+
+    /// Why an app that is on record and was not pushed is made anew, in a sentence.
+    fn made_anew(&self, known: &generate::Record) -> Result<Option<String>> {
+        let options = &self.setup.generate;
+        if let Some(asked) = asked::another(options, known)? {
+            let how = asked::how(&known.generator);
+            return Ok(Some(format!(
+                "{asked}: the app is made anew; the one on record was made {how}"
+            )));
+        }
+        let again =
+            "the template stands in for a language model that gave no answer; it is asked again";
+        Ok(asked::again(options, known).then(|| again.to_owned()))
     }
 
     /// The app as it is asked for, on what is on the remote. It goes on no record here.
@@ -355,7 +348,7 @@ impl Walk<'_> {
             return Ok(top);
         }
         let known = self.journal.read::<Conversation>(step::ASKED)?;
-        let made = (self.journal).read::<Step<generate::Record>>(step::GENERATE)?;
+        let made = self.journal.get(step::GENERATE)?;
         let conversation = match known {
             Some(known) if options.differs(&known.wish, None).is_none() => known,
             known => {
@@ -429,12 +422,8 @@ impl Walk<'_> {
         let (setup, task, git_dir, description) =
             (self.setup, self.task, self.git_dir(), self.description());
         let lost = |commit: &Step<Commit>| !setup.world.git.has(&git_dir, &commit.value.sha);
-        if self
-            .journal
-            .read::<Step<Commit>>(step::COMMIT)?
-            .is_some_and(|c| lost(&c))
-        {
-            self.journal.forget(&[step::COMMIT])?;
+        if self.journal.get(step::COMMIT)?.is_some_and(|c| lost(&c)) {
+            self.journal.forget(&state::from(Stage::Commit))?;
         }
         let mut made = false;
         let step = self.journal.step(step::COMMIT, || {
@@ -470,17 +459,16 @@ impl Walk<'_> {
 
     fn record_push(&mut self, push: &Push, started: Instant) -> Result<()> {
         if push.recovered.is_some() {
-            let commit = self.journal.read::<Step<Commit>>(step::COMMIT)?;
+            let commit = self.journal.get(step::COMMIT)?;
             if commit.is_none_or(|c| c.value.sha != push.sha) {
                 // What was made here is not what was pushed.
-                self.journal
-                    .forget(&[step::COMMIT, step::CHECK, step::GENERATE])?;
+                self.journal.forget(&state::from(Stage::Generate))?;
                 self.app = None;
             }
             self.resumed_from.get_or_insert(Stage::Deploy);
         }
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.journal.write(step::PUSH, &Step { ms, value: push })
+        self.journal.put(step::PUSH, ms, push.clone()).map(drop)
     }
 }
 

@@ -17,14 +17,17 @@ mod make;
 mod outcome;
 mod preview;
 mod retry;
+mod state;
 pub mod status;
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::clock::rfc3339_now;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
 use crate::journal::{Journal, Opened, Run, outbox};
@@ -33,9 +36,8 @@ use crate::ports::forge::{Forge, Repository};
 use crate::progress::Stage;
 use crate::request::name;
 use crate::request::task::{Admission, Content, Task};
-use crate::stages::check::{self as checks, Verdict};
-use crate::stages::commit::Commit;
-use crate::stages::deploy::{Deployment, Push, Target};
+use crate::stages::check as checks;
+use crate::stages::deploy::Target;
 use crate::stages::generate::{self, App};
 use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::remote::Base;
@@ -45,6 +47,7 @@ use document::{CommitDocument, Failure, GenerateDocument, RunDocument};
 use outcome::conclude;
 pub use outcome::identity;
 pub use retry::{Errands, retry};
+use state::RunState;
 
 /// All that a walk is told from outside.
 #[expect(
@@ -73,6 +76,8 @@ pub struct Setup {
     pub notify_for: Option<Duration>,
     /// `--notify`: an evaluator on another machine is notified of a page on this one too.
     pub notify_elsewhere: bool,
+    /// This process goes on by itself, and nobody waits for it.
+    pub detached: bool,
     pub world: World,
 }
 
@@ -86,18 +91,29 @@ pub enum Goal {
     Notify,
 }
 
-/// Names of the records.
+/// The records of a run.
 mod step {
+    use crate::journal::record::Key;
+    use crate::stages::check::Verdict;
+    use crate::stages::commit::Commit;
+    use crate::stages::deploy::{Deployment, Push};
+    use crate::stages::generate::Record;
+    use crate::stages::notify::Receipt;
+
+    pub const GENERATE: Key<Record> = Key::new("generate");
+    pub const CHECK: Key<Vec<Verdict>> = Key::new("check");
+    pub const COMMIT: Key<Commit> = Key::new("commit");
+    pub const PUSH: Key<Push> = Key::new("push");
+    pub const DEPLOY: Key<Deployment> = Key::new("deploy");
+    pub const NOTIFY: Key<Receipt> = Key::new("notify");
+
+    /// The forge and the repository, as one text.
     pub const DESTINATION: &str = "destination";
+    /// There while the walk that began last is one that goes on by itself.
+    pub const DETACHED: &str = "detached";
     /// Whom the calls to a language model are for, and where they are kept.
     pub const ASKED: &str = "asked";
-    pub const GENERATE: &str = "generate";
-    pub const CHECK: &str = "check";
-    pub const COMMIT: &str = "commit";
-    pub const PUSH: &str = "push";
-    pub const DEPLOY: &str = "deploy";
     pub const REMEDIES: &str = "remedies";
-    pub const NOTIFY: &str = "notify";
 }
 
 struct Walk<'a> {
@@ -130,7 +146,7 @@ pub fn run(
     match Walk::begin(setup, task, goal) {
         Ok(mut walk) => {
             begun();
-            let error = walk.go().err();
+            let error = guarded(&mut walk, Walk::go).err();
             let error = walk.close(&mut document, error);
             (document, error)
         }
@@ -155,14 +171,8 @@ pub fn commit(setup: &Setup, task: &Task) -> (CommitDocument, Option<Error>) {
     let ended = part_of_the_way(setup, task, Goal::Commit, |walk| {
         walk.go()?;
         document.git_dir = Some(walk.journal.git_dir().display().to_string());
-        let pushed = walk
-            .journal
-            .read::<Step<Push>>(step::PUSH)?
-            .map(|p| p.value.sha);
-        let made = walk
-            .journal
-            .read::<Step<Commit>>(step::COMMIT)?
-            .map(|c| c.value.sha);
+        let pushed = walk.journal.get(step::PUSH)?.map(|p| p.value.sha);
+        let made = walk.journal.get(step::COMMIT)?.map(|c| c.value.sha);
         document.commit_sha = pushed.or(made).map(String::from);
         Ok(())
     });
@@ -179,7 +189,7 @@ fn part_of_the_way<'a>(
     act: impl FnOnce(&mut Walk<'a>) -> Result<()>,
 ) -> Result<(), (Stage, Error)> {
     let mut walk = Walk::begin(setup, task, goal).map_err(|e| (Stage::Task, e))?;
-    let result = act(&mut walk);
+    let result = guarded(&mut walk, act);
     walk.note(result).map_err(|e| (walk.stage, e))
 }
 
@@ -223,14 +233,28 @@ pub fn prompt(setup: &Setup, task: &Task) -> Result<String> {
 /// Sends the notification of a deployed run again, accepted or not.
 #[must_use]
 pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) {
+    on_record(setup, task, |walk| {
+        walk.notify(true).and_then(|()| walk.require_live())
+    })
+}
+
+/// Ends a notification that will never be accepted. One that was accepted stays so.
+#[must_use]
+pub fn give_up(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) {
+    on_record(setup, task, |walk| {
+        walk.give_up().and_then(|()| walk.require_live())
+    })
+}
+
+/// Works on a run that was begun, with its result.
+fn on_record(
+    setup: &Setup,
+    task: &Task,
+    act: impl FnOnce(&mut Walk<'_>) -> Result<()>,
+) -> (RunDocument, Option<Error>) {
     let mut document = identity(task);
-    let begun = if setup
-        .state
-        .join("runs")
-        .join(task.id().as_str())
-        .join("run.json")
-        .is_file()
-    {
+    let known = (setup.state.join("runs").join(task.id().as_str())).join("run.json");
+    let begun = if known.is_file() {
         Walk::begin(setup, task, Goal::Notify)
     } else {
         Err(Error::new(
@@ -241,8 +265,8 @@ pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) 
     };
     match begun {
         Ok(mut walk) => {
-            let told = walk.notify(true).and_then(|()| walk.require_live());
-            let error = walk.close(&mut document, told.err());
+            let error = guarded(&mut walk, act).err();
+            let error = walk.close(&mut document, error);
             (document, error)
         }
         Err(error) => {
@@ -250,6 +274,17 @@ pub fn notify_again(setup: &Setup, task: &Task) -> (RunDocument, Option<Error>) 
             (document, Some(error))
         }
     }
+}
+
+/// A fault of ours in one stage is an error of that stage: the run's result says so, here and for `status`.
+fn guarded<'a>(walk: &mut Walk<'a>, act: impl FnOnce(&mut Walk<'a>) -> Result<()>) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(|| act(walk))).unwrap_or_else(|_| {
+        Err(
+            Error::new(Code::Internal, "this is a fault of llmdeploy itself").hint(
+                "please report it, with what stands above; what was done until then is on record",
+            ),
+        )
+    })
 }
 
 /// Sends the notification that a result describes, with no state at all. `result` is what `run` or `deploy` printed.
@@ -353,12 +388,17 @@ impl<'a> Walk<'a> {
             stage: Stage::Task,
             no_browser,
         };
+        if setup.detached {
+            walk.journal.write(step::DETACHED, &true)?;
+        } else {
+            walk.journal.forget(&[step::DETACHED])?;
+        }
         if let Some(name) = walk.name_on_record()? {
             walk.repo = name;
         }
         if known {
             outcome::reopen(&walk.journal)?;
-            walk.resumed_from = walk.first_open_stage()?;
+            walk.resumed_from = RunState::load(&walk.journal)?.resumed_from();
         } else {
             // What was to be told of before is no more.
             outbox::remove(state, &task.id())?;
@@ -385,7 +425,7 @@ impl<'a> Walk<'a> {
     /// A task that was refused and never pushed must not stand in the way of the right one under the same four values.
     fn let_go_of_refused(&self, error: Option<&Error>) -> Result<()> {
         if error.is_some_and(|e| e.code == Code::InvalidTask)
-            && self.journal.read::<Step<Push>>(step::PUSH)?.is_none()
+            && self.journal.get(step::PUSH)?.is_none()
         {
             return self.journal.forget(&["run"]);
         }
@@ -422,9 +462,32 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Nothing is sent any more, neither by a rerun nor by `notify --retry`.
+    fn give_up(&mut self) -> Result<()> {
+        self.stage = Stage::Notify;
+        let Step { ms, mut value } =
+            self.journal
+                .read::<Step<Receipt>>(step::NOTIFY)?
+                .unwrap_or(Step {
+                    ms: 0,
+                    value: Receipt::default(),
+                });
+        let push = self.journal.get(step::PUSH)?;
+        let told = push.is_some_and(|push| value.has_told(&push.value.sha));
+        if told || value.given_up_at.is_some() {
+            let how = if told { "was accepted" } else { "was given up" };
+            let progress = &self.setup.world.progress;
+            progress.warn(&format!("the notification {how} before"));
+        } else if self.task.evaluation_url.is_some() {
+            value.given_up_at = Some(rfc3339_now());
+            self.journal.put(step::NOTIFY, ms, value)?;
+        }
+        outbox::remove(&self.setup.state, &self.task.id())
+    }
+
     /// The evaluator may have been told, but a run is over only when its page has been seen.
     fn require_live(&mut self) -> Result<()> {
-        let deployment = self.journal.read::<Step<Deployment>>(step::DEPLOY)?;
+        let deployment = self.journal.get(step::DEPLOY)?;
         let Some(page) = deployment.map(|d| d.value).filter(|page| !page.live) else {
             return Ok(());
         };
@@ -466,7 +529,7 @@ impl<'a> Walk<'a> {
         document.generator = Some(app.record.generator.clone());
         document.checks = self
             .journal
-            .read::<Step<Vec<Verdict>>>(step::CHECK)?
+            .get(step::CHECK)?
             .map(|s| s.value)
             .unwrap_or_default();
         Ok(())
@@ -497,21 +560,107 @@ impl<'a> Walk<'a> {
             git_dir,
         }
     }
+}
 
-    /// The first stage without a record, where an earlier process got past the first; the last if nothing is open.
-    fn first_open_stage(&self) -> Result<Option<Stage>> {
-        let have = |name: &str| self.journal.dir().join(format!("{name}.json")).is_file();
-        let live = self
-            .journal
-            .read::<Step<Deployment>>(step::DEPLOY)?
-            .is_some_and(|d| d.value.live);
-        Ok(match () {
-            () if !have(step::GENERATE) && !have(step::PUSH) => None,
-            () if have(step::PUSH) && !live => Some(Stage::Deploy),
-            () if have(step::PUSH) => Some(Stage::Notify),
-            () if !have(step::CHECK) => Some(Stage::Check),
-            () if !have(step::COMMIT) => Some(Stage::Commit),
-            () => Some(Stage::Deploy),
-        })
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::ports::forge::{Author, Live, Page};
+    use crate::ports::git::Git;
+    use crate::ports::http::Http;
+    use crate::ports::process::Children;
+    use crate::progress::Progress;
+
+    struct Nobody;
+
+    impl Progress for Nobody {
+        fn begin(&self, _: Stage) {}
+        fn detail(&self, _: &str) {}
+        fn done(&self, _: Stage, _: &str) {}
+        fn warn(&self, _: &str) {}
+        fn trace(&self, _: &str) {}
+    }
+
+    /// A forge with a fault in it.
+    struct Broken;
+
+    impl Forge for Broken {
+        fn key(&self) -> String {
+            "broken".to_owned()
+        }
+        fn prove(&self, _: &World) -> Result<()> {
+            Ok(())
+        }
+        fn author(&self, _: &World) -> Result<Author> {
+            Ok(Author::default())
+        }
+        fn find(&self, _: &World, _: &str) -> Result<Option<Repository>> {
+            panic!("a fault that the test wants")
+        }
+        fn create(&self, _: &World, _: &str, _: &str) -> Result<Repository> {
+            panic!("not reached")
+        }
+        fn address(&self, _: &World, _: &str, _: bool) -> String {
+            String::new()
+        }
+        fn enable(&self, _: &World, _: &str, _: bool) -> Result<String> {
+            panic!("not reached")
+        }
+        fn wait_live(&self, _: &World, _: &str, _: &Page<'_>, _: Instant) -> Result<Live> {
+            panic!("not reached")
+        }
+    }
+
+    #[test]
+    fn a_fault_in_a_stage_leaves_a_result() {
+        let state = tempfile::tempdir().unwrap();
+        let progress: Arc<dyn Progress> = Arc::new(Nobody);
+        let children = Children::default();
+        let second = Duration::from_secs(1);
+        let clock = Clock {
+            unit: second,
+            poll: second,
+            answer: second,
+            deadline: Instant::now() + second,
+        };
+        let world = World {
+            clock,
+            http: Http::new(None, Arc::clone(&progress)).unwrap(),
+            git: Git::new(children.clone(), Arc::clone(&progress), second),
+            children,
+            progress,
+        };
+        let task = Task::parse(br#"{"email":"a@b.c","task":"t","brief":"Show it."}"#).unwrap();
+        let setup = Setup {
+            state: state.path().to_owned(),
+            admission: Admission::default(),
+            forge: Box::new(Broken),
+            repo: None,
+            new_repo: false,
+            adopt: false,
+            fresh: false,
+            prove: false,
+            generate: generate::Options::default(),
+            checks: checks::Options::default(),
+            screenshot: None,
+            scan: scan::Options::default(),
+            pages_timeout: second,
+            notify_for: None,
+            notify_elsewhere: false,
+            detached: true,
+            world,
+        };
+        let (document, error) = run(&setup, &task, Goal::Deploy, &|| ());
+        let error = error.unwrap();
+        assert_eq!(error.code, Code::Internal);
+        let failure = document.error.unwrap();
+        assert_eq!(failure.stage, Some(Stage::Generate));
+        assert_eq!(document.run, Some(task.id().to_string()));
+        let seen = status::one(state.path(), &task.id()).unwrap();
+        assert_eq!(seen.standing, status::Standing::Failed);
     }
 }

@@ -2,20 +2,18 @@
 
 use serde_json::Value;
 
-use super::document::{Failure, Pages, RunDocument, Status, Timings};
+use super::document::{Failure, RunDocument, Status};
+use super::state::{self, RunState};
 use super::step;
 use crate::clock::unix_now;
 use crate::error::{Error, Result};
-use crate::journal::record::Step;
 use crate::journal::summary::{self, Summary};
 use crate::journal::{Journal, Run};
 use crate::progress::Stage;
 use crate::request::task::Task;
 use crate::stages::check::Verdict;
-use crate::stages::commit::Commit;
 use crate::stages::deploy::{Deployment, Push};
-use crate::stages::generate::{self, Generator};
-use crate::stages::notify::{Payload, Receipt};
+use crate::stages::notify::Payload;
 use crate::stages::rescue::Remedies;
 use crate::values::RunId;
 
@@ -48,43 +46,7 @@ pub fn fill(
     checks: impl FnOnce() -> Vec<Verdict>,
     document: &mut RunDocument,
 ) -> Result<()> {
-    let generate = journal.read::<Step<generate::Record>>(step::GENERATE)?;
-    let check = journal.read::<Step<Vec<Verdict>>>(step::CHECK)?;
-    let commit = journal.read::<Step<Commit>>(step::COMMIT)?;
-    let push = journal.read::<Step<Push>>(step::PUSH)?;
-    let deployment = journal.read::<Step<Deployment>>(step::DEPLOY)?;
-    let receipt = journal.read::<Step<Receipt>>(step::NOTIFY)?;
-    document.timings_ms = Timings {
-        generate: generate.as_ref().map(|s| s.ms),
-        check: check.as_ref().map(|s| s.ms),
-        commit: commit.as_ref().map(|s| s.ms),
-        deploy: push
-            .as_ref()
-            .map(|s| s.ms + deployment.as_ref().map_or(0, |d| d.ms)),
-        notify: receipt.as_ref().map(|s| s.ms),
-    };
-    document.checks = check.map_or_else(checks, |s| s.value);
-    let ours = commit
-        .as_ref()
-        .zip(push.as_ref())
-        .is_none_or(|(commit, push)| commit.value.sha == push.value.sha);
-    document.generator = match push.as_ref().and_then(|p| p.value.recovered.as_deref()) {
-        Some(trailer) if !ours || generate.is_none() => Generator::from_trailer(trailer),
-        _ => generate.map(|s| s.value.generator),
-    };
-    if let Some(Step { value: push, .. }) = push {
-        document.repo_url = Some(push.repo_url);
-        document.commit_sha = Some(push.sha.into());
-    }
-    if let Some(Step { value, .. }) = deployment {
-        document.pages = Some(if value.live {
-            Pages::Live
-        } else {
-            Pages::Pending
-        });
-        document.pages_url = Some(value.pages_url);
-    }
-    document.notification = receipt.map(|s| s.value);
+    RunState::load(journal)?.describe(document, checks);
     let remedies = journal.read::<Remedies>(step::REMEDIES)?;
     document.remedies = remedies.map_or_else(Vec::new, |r| r.story);
     Ok(())
@@ -105,16 +67,7 @@ pub fn payload<C>(run: &Run<C>, push: Push, deployment: Deployment) -> Payload {
 
 /// How it ended.
 pub fn conclude(document: &mut RunDocument, error: Option<&Error>, stage: Stage) {
-    let notified = document
-        .notification
-        .as_ref()
-        .is_some_and(|n| n.delivered_at.is_some());
-    document.status = match error {
-        Some(e) if e.code.is_pending() => Status::Pending,
-        Some(_) => Status::Failed,
-        None if notified => Status::Notified,
-        None => Status::Deployed,
-    };
+    document.status = state::status(document.notification.as_ref(), error);
     document.error = error.map(|e| Failure::of(e, Some(stage)));
 }
 

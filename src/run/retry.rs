@@ -9,6 +9,7 @@
 //! up nobody else's and none is overrun. A run is locked for one attempt only: a walk of it can come in between.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,7 +25,6 @@ use crate::ports::http::Url;
 use crate::ports::{World, retry as policy};
 use crate::progress::Stage;
 use crate::request::task::Admission;
-use crate::stages::deploy::{Deployment, Push};
 use crate::stages::notify::{self, Receipt, Tried};
 use crate::values::RunId;
 
@@ -62,13 +62,13 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
     let mut accounts: BTreeMap<usize, Account> = BTreeMap::new();
     let mut hosts: BTreeMap<String, VecDeque<Errand>> = BTreeMap::new();
     for (place, id) in outbox::pending(&errands.state)?.into_iter().enumerate() {
-        match files::read_json::<Run<IgnoredAny>>(
-            &errands
-                .state
-                .join("runs")
-                .join(id.as_str())
-                .join("run.json"),
-        ) {
+        let file = (errands.state.join("runs").join(id.as_str())).join("run.json");
+        let run = files::read_json::<Run<IgnoredAny>>(&file);
+        let run = run.and_then(|run| match run {
+            Some(run) => run.require(&id, &file).map(|()| Some(run)),
+            None => Ok(None),
+        });
+        match run {
             Ok(Some(run)) => {
                 // Whether it is a URL is looked at again, with the run in hand.
                 let host = run
@@ -87,7 +87,9 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
                 errands.world.progress.warn(&format!(
                     "nothing is known here of run {id} any more: its notification is dropped"
                 ));
-                outbox::remove(&errands.state, &id)?;
+                if let Err(error) = outbox::remove(&errands.state, &id) {
+                    errands.world.progress.warn(&error.one_line());
+                }
             }
             Err(error) => {
                 let document = RunDocument {
@@ -128,7 +130,7 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
             a.document
                 .notification
                 .as_ref()
-                .is_none_or(|n| n.delivered_at.is_none())
+                .is_none_or(|n| n.delivered_at.is_none() && n.given_up_at.is_none())
         })
         .count();
     let error = (left > 0).then(|| {
@@ -210,7 +212,17 @@ enum Again {
 
 fn attempt(errands: &Errands, errand: &Errand) -> (Account, Again) {
     let mut document = errand.identity.clone();
-    match deliver(errands, &errand.id, &mut document) {
+    // One record at which we fail must not stop the others.
+    let delivered = catch_unwind(AssertUnwindSafe(|| {
+        deliver(errands, &errand.id, &mut document)
+    }));
+    let fault = |_| {
+        Err(Error::new(
+            Code::Internal,
+            "this is a fault of llmdeploy itself",
+        ))
+    };
+    match delivered.unwrap_or_else(fault) {
         Ok(Tried::Accepted) => {
             let error = page_pending(&document);
             (account(document, error), Again::No)
@@ -251,25 +263,17 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
         .ok_or_else(unfinished)?;
     run.require(id, &journal.dir().join("run.json"))?;
     outcome::fill(&journal, Vec::new, document)?;
-    let push = journal
-        .read::<Step<Push>>(step::PUSH)?
-        .ok_or_else(unfinished)?
-        .value;
-    let deployment = journal
-        .read::<Step<Deployment>>(step::DEPLOY)?
-        .ok_or_else(unfinished)?
-        .value;
+    let push = journal.get(step::PUSH)?.ok_or_else(unfinished)?.value;
+    let deployment = journal.get(step::DEPLOY)?.ok_or_else(unfinished)?.value;
     let Step {
         ms,
         value: mut receipt,
-    } = journal
-        .read::<Step<Receipt>>(step::NOTIFY)?
-        .unwrap_or(Step {
-            ms: 0,
-            value: Receipt::default(),
-        });
+    } = journal.get(step::NOTIFY)?.unwrap_or(Step {
+        ms: 0,
+        value: Receipt::default(),
+    });
     let mut tried = Tried::Accepted;
-    if !receipt.has_told(&push.sha) {
+    if !receipt.is_over(&push.sha) {
         receipt.begin(&push.sha);
         let url = run
             .evaluation_url
@@ -292,13 +296,7 @@ fn deliver(errands: &Errands, id: &RunId, document: &mut RunDocument) -> Result<
             &mut receipt,
         )?;
         let ms = ms + u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        journal.write(
-            step::NOTIFY,
-            &Step {
-                ms,
-                value: receipt.clone(),
-            },
-        )?;
+        journal.put(step::NOTIFY, ms, receipt.clone())?;
         document.timings_ms.notify = Some(ms);
         document.notification = Some(receipt);
     }

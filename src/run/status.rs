@@ -29,6 +29,14 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Of a run that no walk has ended.
+    fn status(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::OnTheWay | Self::Finished => "pending",
+        }
+    }
+
     /// What `status` exits with.
     #[must_use]
     pub fn exit_status(self) -> u8 {
@@ -185,15 +193,16 @@ fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen
         }
         let mut document: Value = serde_json::from_str(document.get()).unwrap_or_default();
         let working = working(&dir);
-        let standing = if status == "failed" && working.is_none() {
+        let gone = gone(&dir, working.as_ref()).filter(|_| document["error"].is_null());
+        let failed = status == "failed" && working.is_none() || gone.is_some();
+        let standing = if failed {
             Standing::Failed
         } else {
+            document["status"] = "pending".into();
             Standing::OnTheWay
         };
-        if standing == Standing::OnTheWay {
-            document["status"] = "pending".into();
-        }
-        if let Some(error) = working {
+        if let Some(error) = gone.or(working) {
+            document["status"] = standing.status().into();
             document["error"] = failure(&error);
         }
         return Some(Seen {
@@ -205,10 +214,17 @@ fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen
     // No walk has ended yet.
     match files::read_json::<Run<IgnoredAny>>(&dir.join("run.json")) {
         Ok(Some(run)) => {
-            let document = made(id, Some(&run), "pending", working(&dir).as_ref());
+            let working = working(&dir);
+            let gone = gone(&dir, working.as_ref());
+            let standing = match gone {
+                Some(_) => Standing::Failed,
+                None => Standing::OnTheWay,
+            };
+            let error = gone.or(working);
+            let document = made(id, Some(&run), standing.status(), error.as_ref());
             Some(Seen {
                 started_at: run.started_at,
-                standing: Standing::OnTheWay,
+                standing,
                 document: Document::Made(document),
             })
         }
@@ -233,6 +249,20 @@ fn look(state: &Path, id: &RunId, undelivered: &BTreeSet<String>) -> Option<Seen
 fn working(dir: &Path) -> Option<Error> {
     let who = Lock::holder(&dir.join("lock"))?;
     Some(Error::new(Code::Busy, format!("{who} is working on this run")).hint("wait for it"))
+}
+
+/// What became of a process that was to go on by itself and has ended without a word: killed, out of memory, or the machine
+/// was started anew. Nobody comes back to such a run by himself, so it is not on its way.
+fn gone(dir: &Path, working: Option<&Error>) -> Option<Error> {
+    let detached = dir.join(format!("{}.json", super::step::DETACHED)).exists();
+    (detached && working.is_none()).then(|| {
+        let message = "the process that was to go on by itself has ended without a word";
+        let log = dir.join("log");
+        Error::new(Code::Internal, message).hint(format!(
+            "llmdeploy run TASK goes on from there; see {}",
+            log.display()
+        ))
+    })
 }
 
 fn failure(error: &Error) -> Value {

@@ -35,6 +35,9 @@ pub struct Receipt {
     pub http_status: Option<u16>,
     /// RFC 3339.
     pub delivered_at: Option<String>,
+    /// RFC 3339: when the user ended it, for it will never be accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up_at: Option<String>,
     /// The commit that it is or was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit_sha: Option<Sha>,
@@ -52,6 +55,12 @@ pub struct Delivery {
 }
 
 impl Receipt {
+    /// Nothing is left to be sent of this commit.
+    #[must_use]
+    pub fn is_over(&self, commit: &Sha) -> bool {
+        self.has_told(commit) || self.given_up_at.is_some()
+    }
+
     /// Whether the evaluator has accepted the notification of this commit. Receipts of earlier versions name none: there was
     /// one commit a run.
     #[must_use]
@@ -106,6 +115,7 @@ pub fn attempt(
     Ok(match answer {
         Ok(response) if response.is_success() => {
             receipt.delivered_at = Some(rfc3339_now());
+            receipt.given_up_at = None;
             Tried::Accepted
         }
         Ok(response) => Tried::Refused {

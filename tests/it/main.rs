@@ -1,5 +1,6 @@
 //! One integration binary: the real program against a double of the world. A file per promise.
 
+mod afterwards;
 #[cfg(unix)]
 mod checks;
 mod content;

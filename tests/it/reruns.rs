@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::{Asked, NO_BROWSER, PAGE, calls, go, kind, script, simple, turn};
 use crate::run::{Bench, Ran};
+use crate::world::LlmAnswer;
 
 const OTHER: &str = "<!DOCTYPE html>\n<html><head><title>Other</title></head><body><p id=\"a\">1</p></body></html>\n";
 
@@ -233,6 +234,19 @@ fn checks_and_pictures_of_a_run_that_is_over() {
         "{}",
         again.stderr
     );
+    // Judged under other conditions than are asked for now, it is judged anew.
+    let offline = here(&["--offline"]).exits(0);
+    assert!(
+        !offline.stderr.contains("failed, made before"),
+        "{}",
+        offline.stderr
+    );
+    let again = here(&[]).exits(0);
+    assert!(
+        again.stderr.contains("failed, made before"),
+        "{}",
+        again.stderr
+    );
     let strict = here(&["--checks", "require"]).fails(3, "checks_failed");
     assert!(
         strict["error"]["hint"]
@@ -337,4 +351,37 @@ fn own_files_after_the_state_was_lost() {
         (kind(&status[0]), &status[0]["commit_sha"]),
         ("site", &first["commit_sha"])
     );
+}
+
+#[test]
+fn a_model_that_was_out_of_service_is_asked_again_until_the_push() {
+    let bench = Bench::new();
+    let down = turn(|_: &Asked| LlmAnswer::error(401, "broken", "Not today."));
+    let up = turn(|asked: &Asked| asked.files(&[("index.html", PAGE)]));
+    script(&bench, vec![down, up]);
+    let task = simple(&bench);
+    let dir = bench.path("preview").display().to_string();
+    let first = go(&bench, "generate", &task, &["-o", &dir]).exits(0).json();
+    assert_eq!(kind(&first), "template");
+    // Without a model there is nobody to ask again.
+    let same = template(&bench, "generate", &task, &["-o", &dir])
+        .exits(0)
+        .json();
+    assert_eq!((kind(&same), calls(&bench)), ("template", 1));
+    let ran = go(&bench, "run", &task, &[]).exits(0);
+    assert_eq!((kind(&ran.json()), calls(&bench)), ("llm", 2));
+    assert!(ran.stderr.contains("asked again"), "{}", ran.stderr);
+
+    // Once it is pushed, the run is what it is.
+    let bench = Bench::new();
+    script(
+        &bench,
+        vec![turn(|_: &Asked| {
+            LlmAnswer::error(401, "broken", "Not today.")
+        })],
+    );
+    let first = go(&bench, "run", &task, &[]).exits(0).json();
+    let again = go(&bench, "run", &task, &[]).exits(0).json();
+    assert_eq!((kind(&again), calls(&bench)), ("template", 1));
+    assert_eq!(again["commit_sha"], first["commit_sha"]);
 }

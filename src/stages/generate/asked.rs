@@ -134,6 +134,12 @@ pub fn another(options: &Options, record: &Record) -> Result<Option<String>> {
     })
 }
 
+/// Whether a model that gave no answer is to be asked again, now that the run goes on: the template only stands in for it.
+#[must_use]
+pub fn again(options: &Options, record: &Record) -> bool {
+    record.unanswered && options.model.is_some() && options.site.is_none()
+}
+
 /// As [`Options::differs`], of an app of which is known only how it was made: by a version that did not record what was
 /// asked for, or found on the remote. Only what cannot have been asked for is different.
 fn differs_from_unknown(options: &Options, by: &Generator) -> Option<String> {
@@ -239,6 +245,7 @@ mod tests {
             site: None,
             deleted: vec![],
             asked,
+            unanswered: false,
         }
     }
 

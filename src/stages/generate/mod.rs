@@ -147,6 +147,9 @@ pub struct Record {
     /// What was asked for; not known of an app by an earlier version, or found on the remote.
     #[serde(default)]
     pub asked: Option<asked::Wish>,
+    /// The template stands in for a model that gave no answer at all.
+    #[serde(default)]
+    pub unanswered: bool,
 }
 
 /// The files to write, beside those that stay.
@@ -200,6 +203,7 @@ impl App {
             site: None,
             deleted: vec![],
             asked: None,
+            unanswered: false,
         };
         Self {
             record,
@@ -281,7 +285,7 @@ fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Res
             .collect();
         return finish(world, task, brief, attachments, made, how);
     }
-    let generator = match &options.model {
+    let (generator, unanswered) = match &options.model {
         Some(model) => match model::ask(world, task, model, brief, &attachments)? {
             Asked::Made {
                 made,
@@ -301,12 +305,18 @@ fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Res
                     },
                 );
             }
-            Asked::Nothing(generator) => generator,
+            Asked::Nothing {
+                generator,
+                unanswered,
+            } => (generator, unanswered),
         },
-        None => Generator {
-            fallback_reason: options.no_model.clone(),
-            ..Generator::by(Kind::Template)
-        },
+        None => {
+            let generator = Generator {
+                fallback_reason: options.no_model.clone(),
+                ..Generator::by(Kind::Template)
+            };
+            (generator, false)
+        }
     };
     if options.no_fallback {
         let reason = generator
@@ -332,18 +342,14 @@ fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Res
     if let Some(page) = page(world, task, brief, &attachments)? {
         made.insert(known("index.html")?, (Origin::Template, page.into_bytes()));
     }
-    finish(
-        world,
-        task,
-        brief,
-        attachments,
-        made,
-        How {
-            generator,
-            site: None,
-            deleted: vec![],
-        },
-    )
+    let how = How {
+        generator,
+        site: None,
+        deleted: vec![],
+    };
+    let mut app = finish(world, task, brief, attachments, made, how)?;
+    app.record.unanswered = unanswered;
+    Ok(app)
 }
 
 /// What a language model would be asked first, as text.
@@ -653,6 +659,7 @@ fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) ->
             site,
             deleted,
             asked: None,
+            unanswered: false,
         },
         stored,
     }

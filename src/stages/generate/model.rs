@@ -16,7 +16,11 @@ pub(super) enum Asked {
         generator: Generator,
     },
     /// No model helps; the template is next. The generator says why and what it has cost.
-    Nothing(Generator),
+    Nothing {
+        generator: Generator,
+        /// None has answered at all, so it may do so later.
+        unanswered: bool,
+    },
 }
 
 /// Asks for the app.
@@ -33,12 +37,16 @@ pub(super) fn ask(
         Outcome::Made(candidate, tally) => (candidate, tally),
         Outcome::Nothing(why, tally) => {
             let template = Generator::by(Kind::Template);
-            return Ok(Asked::Nothing(Generator {
+            let generator = Generator {
                 attempts: Some(tally.attempts),
                 usage: tally.usage,
                 fallback_reason: Some(why),
                 ..template
-            }));
+            };
+            return Ok(Asked::Nothing {
+                generator,
+                unanswered: tally.attempts > 0 && tally.model.is_none(),
+            });
         }
     };
     let kind = if model.replay.is_some() {
