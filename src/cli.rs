@@ -94,6 +94,11 @@ pub enum Command {
     /// Writes a task from flags, files turned into data URIs
     #[command(after_help = format!("Example:\n  llmdeploy new --brief 'Show data.csv as a table' --attach data.csv\n  llmdeploy new --brief 'Add a total' --round 2 --from task.json -o task-2.json\n\n{EXIT_STATUS}"))]
     New(New),
+    /// Is this machine ready: git, GitHub token, language models, browser, state directory, clock
+    #[command(
+        after_help = "Example:\n  llmdeploy doctor\n  llmdeploy doctor task.json\n\nExit status:\n  0  ready\n  1  something is missing\n  4  something is not allowed: token or key missing, refused or lacking rights"
+    )]
+    Doctor(Doctor),
     /// Drops finished runs from the state directory, never pending ones
     #[command(after_help = format!("Example:\n  llmdeploy prune --older-than 30d\n\n{EXIT_STATUS}"))]
     Prune(Prune),
@@ -127,6 +132,7 @@ impl Command {
             Self::Notify(_) => "notify",
             Self::Status(_) => "status",
             Self::New(_) => "new",
+            Self::Doctor(_) => "doctor",
             Self::Prune(_) => "prune",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
@@ -257,6 +263,19 @@ pub struct New {
     /// File to write, never one that is there; - for standard output, the secret included [default: ./<task>.json]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Look at this task's evaluation URL too; - for standard input
+    #[arg(value_name = "TASK")]
+    pub task: Option<PathBuf>,
+    /// User or organisation that owns the repositories [default: `$GITHUB_OWNER`, else the token's user]
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// Model to look for [default: `$OPENAI_MODEL`, else gpt-4o-mini]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 pub use self::environment::Environment;
-use crate::cli::{Checks, Global, ModelArgs, Notify, Walk};
+use crate::cli::{Checks, Doctor, Global, ModelArgs, Notify, Walk};
 use crate::clock::Clock;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::World;
@@ -24,6 +24,7 @@ use crate::ports::process::Children;
 use crate::progress::Progress;
 use crate::request::name;
 use crate::request::task::Task;
+use crate::run::doctor::Tools;
 use crate::run::{Errands, Goal, Setup};
 use crate::secret::Secret;
 use crate::stages::generate::asked::{Flags, NO_KEY};
@@ -100,6 +101,30 @@ pub fn retry(
         admission: env.admission()?,
         world: world(env, window, said)?,
         window,
+    })
+}
+
+/// What `doctor` looks at.
+///
+/// # Errors
+/// `config`, `usage`.
+pub fn doctor(
+    env: &Environment,
+    global: &Global,
+    args: &Doctor,
+    task: Option<&Task>,
+    said: (Arc<dyn Progress>, Children),
+) -> Result<Tools> {
+    let token = env.token(&["GH_TOKEN", "GITHUB_TOKEN"]);
+    let key = env.token(&["OPENAI_API_KEY"]);
+    let github = github(env, args.owner.as_deref(), token.clone())?;
+    Ok(Tools {
+        github: token.map(|_| github),
+        endpoints: endpoints(env, args.model.as_deref(), key)?,
+        browser: checks(env, None).browser,
+        state: env.state_dir(global.state_dir.as_ref())?,
+        evaluator: task.and_then(|t| t.evaluation_url.clone()),
+        world: world(env, Duration::from_secs(120), said)?,
     })
 }
 
@@ -230,34 +255,8 @@ fn model(
     key: Option<Secret>,
     mut secrets: Vec<Secret>,
 ) -> Result<(Option<Model>, Option<String>)> {
-    let wrong = |name: &str, why: String| {
-        Error::new(Code::Config, format!("{name}: {why}"))
-            .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1,other@https://llm.example/v1#OTHER_KEY")
-    };
-    let base = env
-        .get("OPENAI_BASE_URL")
-        .unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
-    let base = llm::base_url(&base).map_err(|why| wrong("OPENAI_BASE_URL", why))?;
-    let name = args
-        .model
-        .clone()
-        .or_else(|| env.get("OPENAI_MODEL"))
-        .unwrap_or_else(|| "gpt-4o-mini".to_owned());
-    let home = Endpoint {
-        model: name.trim().to_owned(),
-        base,
-        key,
-    };
-    let mut endpoints = vec![home.clone()];
-    for text in env.list("OPENAI_FALLBACK_MODELS").unwrap_or_default() {
-        endpoints.push(
-            Endpoint::parse(&text, &home, &|name| env.fallback_key(name))
-                .map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?,
-        );
-    }
+    let endpoints = endpoints(env, args.model.as_deref(), key)?;
     secrets.extend(endpoints.iter().filter_map(|e| e.key.clone()));
-    // A server of somebody else's is only asked without a key where the list names it beside one that has one.
-    endpoints.retain(|e| e.usable() || home.usable());
     if endpoints.is_empty() && args.replay.is_none() && !args.print_prompt {
         return Ok((None, Some(NO_KEY.to_owned())));
     }
@@ -272,6 +271,37 @@ fn model(
         secrets,
     };
     Ok((Some(model), None))
+}
+
+/// The models that may be asked, the first one first.
+fn endpoints(env: &Environment, model: Option<&str>, key: Option<Secret>) -> Result<Vec<Endpoint>> {
+    let wrong = |name: &str, why: String| {
+        Error::new(Code::Config, format!("{name}: {why}"))
+            .hint("e.g. OPENAI_BASE_URL=https://api.openai.com/v1, OPENAI_FALLBACK_MODELS=gpt-4o,llama@http://127.0.0.1:8080/v1,other@https://llm.example/v1#OTHER_KEY")
+    };
+    let base = env
+        .get("OPENAI_BASE_URL")
+        .unwrap_or_else(|| "https://api.openai.com/v1".to_owned());
+    let base = llm::base_url(&base).map_err(|why| wrong("OPENAI_BASE_URL", why))?;
+    let name = model
+        .map(ToOwned::to_owned)
+        .or_else(|| env.get("OPENAI_MODEL"))
+        .unwrap_or_else(|| "gpt-4o-mini".to_owned());
+    let home = Endpoint {
+        model: name.trim().to_owned(),
+        base,
+        key,
+    };
+    let mut endpoints = vec![home.clone()];
+    for text in env.list("OPENAI_FALLBACK_MODELS").unwrap_or_default() {
+        endpoints.push(
+            Endpoint::parse(&text, &home, &|name| env.fallback_key(name))
+                .map_err(|why| wrong("OPENAI_FALLBACK_MODELS", format!("{text:?} {why}")))?,
+        );
+    }
+    // A server of somebody else's is only asked without a key where the list names it beside one that has one.
+    endpoints.retain(|e| e.usable() || home.usable());
+    Ok(endpoints)
 }
 
 fn checks(env: &Environment, walk: Option<&Walk>) -> check::Options {
@@ -305,6 +335,16 @@ fn forge(
     if let Some(dir) = walk.and_then(|w| w.local.as_ref()) {
         return Ok(Box::new(Local::new(dir)?));
     }
+    let known = token.is_some();
+    let github = github(env, walk.and_then(|w| w.owner.as_deref()), token)?;
+    if needs_token && !known {
+        return Err(Error::new(Code::MissingToken, "no GitHub token")
+            .hint("set GH_TOKEN (or GITHUB_TOKEN), or deploy without an account: --local DIR"));
+    }
+    Ok(Box::new(github))
+}
+
+fn github(env: &Environment, owner: Option<&str>, token: Option<Secret>) -> Result<GitHub> {
     let api = env
         .get("GITHUB_API_URL")
         .unwrap_or_else(|| "https://api.github.com".to_owned());
@@ -312,9 +352,7 @@ fn forge(
         Error::new(Code::Config, format!("GITHUB_API_URL: {why}"))
             .hint("e.g. GITHUB_API_URL=https://api.github.com")
     })?;
-    let owner = walk
-        .and_then(|w| w.owner.clone())
-        .map(|o| (o, "--owner", Code::Usage));
+    let owner = owner.map(|o| (o.to_owned(), "--owner", Code::Usage));
     let owner = owner.or_else(|| {
         env.get("GITHUB_OWNER")
             .map(|o| (o.trim().to_owned(), "GITHUB_OWNER", Code::Config))
@@ -327,11 +365,7 @@ fn forge(
             format!("{source}: {owner:?} is not the name of a user or organisation"),
         ));
     }
-    if needs_token && token.is_none() {
-        return Err(Error::new(Code::MissingToken, "no GitHub token")
-            .hint("set GH_TOKEN (or GITHUB_TOKEN), or deploy without an account: --local DIR"));
-    }
-    Ok(Box::new(GitHub::new(api, token, owner.map(|(o, ..)| o))))
+    Ok(GitHub::new(api, token, owner.map(|(o, ..)| o)))
 }
 
 /// GitHub's rule for logins, with the underscore of enterprise-managed users.

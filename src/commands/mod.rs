@@ -1,6 +1,7 @@
 //! One function per subcommand: from its arguments to its document.
 
 mod detach;
+mod doctor;
 mod manual;
 mod new;
 mod runs;
@@ -50,6 +51,7 @@ pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children
     }
     let error = match &cli.command {
         Command::Status(args) => return runs::status(out, global, args),
+        Command::Doctor(args) => return doctor::doctor(out, global, args, said),
         Command::New(args) => new::new(out, global, args, &said.1),
         Command::Prune(args) => runs::prune(out, global, args),
         Command::Completions(args) => manual::completions(out, args),
@@ -322,6 +324,10 @@ fn bare(subcommand: &str, error: Option<Failure>) -> Map<String, Value> {
         "commit" => map(&CommitDocument {
             error,
             ..CommitDocument::default()
+        }),
+        "doctor" => map(&run::doctor::DoctorDocument {
+            error,
+            ..Default::default()
         }),
         "new" => map(&new::NewDocument::failed(error)),
         _ => map(&ErrorDocument { v: Version, error }),

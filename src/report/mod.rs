@@ -207,6 +207,12 @@ pub fn next(command: &str) {
     say(&format!("next: {}", plain(command)));
 }
 
+/// Whether what goes to standard output is coloured, which is a terminal.
+#[must_use]
+pub fn coloured_output(color: Color) -> bool {
+    coloured(color, on_terminal())
+}
+
 /// Whether a stream is coloured.
 fn coloured(color: Color, terminal: bool) -> bool {
     match color {

@@ -12,6 +12,7 @@ mod check;
 pub mod dashboard;
 mod deliver;
 mod destination;
+pub mod doctor;
 pub mod document;
 mod make;
 mod outcome;

@@ -6,6 +6,7 @@ mod checks;
 mod content;
 mod crash;
 mod damage;
+mod doctor;
 mod errors;
 mod faults;
 mod github;

@@ -156,6 +156,10 @@ fn every_document_is_as_the_schema_says() {
         "-o",
         "t.json",
     ];
+    let mut poor = bench.command(["doctor"]);
+    poor.env("GH_TOKEN", "")
+        .env("LLMDEPLOY_BROWSER", "/nowhere");
+    take("doctor", finish(poor).exits(4).json());
     take("new", bench.run(new).exits(0).json());
     take("new", bench.run(new).exits(2).json());
     take(
@@ -172,6 +176,7 @@ fn every_document_is_as_the_schema_says() {
         ("commit", "commit"),
         ("check", "check"),
         ("notify", "result"),
+        ("doctor", "doctor"),
     ] {
         take(name, bench.go(command, &wrong, &[]).exits(2).json());
         take(name, bench.run([command, "--nonsense"]).exits(2).json());

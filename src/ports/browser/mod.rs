@@ -17,6 +17,8 @@ pub mod record;
 pub mod session;
 pub mod tab;
 
+pub use launch::sandbox_is_refused;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

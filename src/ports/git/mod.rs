@@ -126,6 +126,23 @@ impl Git {
         }
     }
 
+    /// `2.39.5`.
+    ///
+    /// # Errors
+    /// `git_missing`, `git_failed`.
+    pub fn version(&self) -> Result<String> {
+        let output = self.ok(Call {
+            args: args(["--version"]),
+            ..Call::default()
+        })?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let version = said.trim();
+        Ok(version
+            .strip_prefix("git version ")
+            .unwrap_or(version)
+            .to_owned())
+    }
+
     /// Makes a bare repository, or leaves the one that is there as it is, but for the locks of a git that was killed.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! GitHub's REST API, as far as a site needs it: who am I, the repository, Pages (in [`pages`]).
 //! Source: docs.github.com/rest, API version 2022-11-28.
 
+pub mod account;
 mod pages;
 pub(in crate::ports) mod refusal;
 

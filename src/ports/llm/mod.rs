@@ -5,6 +5,7 @@
 //! business, and neither is keeping or replaying calls.
 
 mod ladder;
+pub mod listing;
 mod sse;
 mod wire;
 

@@ -1,6 +1,6 @@
 //! Times as GitHub writes them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `2026-01-31T12:00:00Z`
 pub fn iso(time: SystemTime) -> String {
@@ -43,4 +43,9 @@ pub fn epoch() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs()
+}
+
+/// Now and so many seconds later, as a header has it.
+pub fn http_date(later: u64) -> String {
+    httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(later))
 }

@@ -58,6 +58,11 @@ pub fn handle(world: &Handle, request: &Entry) -> Answer {
         // Where redirects lead: recorded, and that is all.
         return Answer::json(200, &json!({}));
     }
+    // `doctor` asks whether anybody is there.
+    if request.method == "HEAD" {
+        let down = world.settings(|s| s.eval_default.status >= 500);
+        return Answer::empty(if down { 503 } else { 405 });
+    }
     if request.method != "POST" {
         world.odd(request, "the evaluator takes POST only");
         return Answer::json(405, &json!({"error": "POST only"})).with("Allow", "POST");

@@ -39,6 +39,10 @@ fn decorate(world: &Handle, request: &Entry, mut answer: Answer) -> Answer {
     if let Some(scopes) = classic.filter(|_| sent.contains(world.0.token.as_str())) {
         answer = answer.with("X-OAuth-Scopes", scopes);
     }
+    let expires = world.settings(|settings| settings.token_expires.clone());
+    if let Some(expires) = expires.filter(|_| !sent.is_empty()) {
+        answer = answer.with("github-authentication-token-expiration", expires);
+    }
     let reset = clock::epoch() + 3600 - world.0.born.elapsed().as_secs().min(3600);
     answer
         .with("X-GitHub-Media-Type", "github.v3; format=json")
@@ -47,6 +51,7 @@ fn decorate(world: &Handle, request: &Entry, mut answer: Answer) -> Answer {
             format!("C0DE:{:04X}:{:08X}", request.n, request.n * 7919),
         )
         .with("x-github-api-version-selected", "2022-11-28")
+        .with("Date", clock::http_date(world.settings(|s| s.clock_off)))
         .with("X-RateLimit-Limit", "5000")
         .with("X-RateLimit-Remaining", remaining.to_string())
         .with(
@@ -154,6 +159,14 @@ fn route(world: &Handle, request: &Entry, known: bool) -> Result<Answer, Answer>
     }
     match (method, path.as_slice()) {
         ("GET", ["user"]) => Ok(Answer::json(200, &bodies::private_user(world))),
+        ("GET", ["users", name]) => {
+            let org = world.settings(|s| s.orgs.iter().any(|o| o == name));
+            if org || *name == "somebody" {
+                Ok(Answer::json(200, &bodies::simple_user(world, name, org)))
+            } else {
+                Err(not_found())
+            }
+        }
         ("GET", ["rate_limit"]) => Ok(rate_limit(world)),
         ("GET", ["user", "repos"]) => Ok(repos::list(world, &world.login())),
         ("GET", ["orgs", org, "repos"]) => Ok(repos::list(world, org)),

@@ -48,6 +48,10 @@ pub struct Settings {
     /// Scopes of the classic token.
     pub scopes: Vec<String>,
     pub token_kind: TokenKind,
+    /// When the token ends, as GitHub writes it.
+    pub token_expires: Option<String>,
+    /// Seconds that GitHub's clock is ahead of this machine's.
+    pub clock_off: u64,
     /// The token was revoked: every use answers 401.
     pub token_revoked: bool,
     /// This organisation asks for SAML sign-on.
@@ -98,6 +102,8 @@ impl Default for Settings {
             fresh_404: Duration::ZERO,
             scopes: vec!["repo".to_owned(), "workflow".to_owned()],
             token_kind: TokenKind::Classic,
+            token_expires: None,
+            clock_off: 0,
             token_revoked: false,
             sso: None,
             orgs: Vec::new(),
