@@ -123,6 +123,7 @@ pub fn doctor(
         endpoints: endpoints(env, args.model.as_deref(), key)?,
         browser: checks(env, None).browser,
         state: env.state_dir(global.state_dir.as_ref())?,
+        admission: env.admission()?,
         evaluator: task.and_then(|t| t.evaluation_url.clone()),
         world: world(env, Duration::from_secs(120), said)?,
     })

@@ -31,7 +31,7 @@ fn tools(global: &Global, args: &Doctor, said: Said) -> Result<Tools> {
     let task = match &args.task {
         Some(file) => {
             let task = Task::parse(&read(Some(file))?)?;
-            task.admit(&env.admission())?;
+            task.admit(&env.admission()?)?;
             Some(task)
         }
         None => None,

@@ -18,6 +18,7 @@ use crate::ports::github::account::Owner;
 use crate::ports::http::{Request, Url};
 use crate::ports::llm::Endpoint;
 use crate::ports::llm::listing::listing;
+use crate::request::task::Admission;
 use crate::text::plain;
 
 /// The oldest git that takes its configuration from the environment (`GIT_CONFIG_COUNT`).
@@ -37,6 +38,7 @@ pub struct Tools {
     pub endpoints: Vec<Endpoint>,
     pub browser: browser::Options,
     pub state: PathBuf,
+    pub admission: Admission,
     /// Of a task that was given.
     pub evaluator: Option<Url>,
 }
@@ -465,15 +467,22 @@ fn clock(theirs: Option<SystemTime>) -> Part {
 fn evaluator(tools: &Tools, url: &Url) -> Part {
     let mut part = Part::default();
     part.fact("host", url.authority.clone());
-    let asked = tools.world.http.send_for_status(&Request {
+    let reach = match tools.admission.reach(url) {
+        Ok(reach) => reach,
+        Err(why) => {
+            part.fail(Code::Config, why, "set LLMDEPLOY_NOTIFY_HOSTS");
+            return part;
+        }
+    };
+    let request = Request {
         method: "HEAD",
         url: url.as_str(),
         headers: &[],
         body: None,
         timeout: tools.world.clock.answer,
         limit: 1 << 20,
-    });
-    match asked {
+    };
+    match tools.world.http.send_for_status(reach, &request) {
         Ok(response) if response.status < 500 => {
             part.say(Level::Ok, format!("{} answers", url.authority));
         }
