@@ -122,7 +122,7 @@ pub fn doctor(
         github: token.map(|_| github),
         endpoints: endpoints(env, args.model.as_deref(), key)?,
         browser: checks(env, None).browser,
-        state: env.state_dir(global.state_dir.as_ref())?,
+        state: env.state_dir(global.state_dir.as_ref()),
         admission: env.admission()?,
         evaluator: task.and_then(|t| t.evaluation_url.clone()),
         world: world(env, Duration::from_secs(120), said)?,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::document::{Failure, Version};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::journal::files;
 use crate::ports::World;
 use crate::ports::browser::{self, session::Browser};
@@ -37,7 +37,8 @@ pub struct Tools {
     pub github: Option<GitHub>,
     pub endpoints: Vec<Endpoint>,
     pub browser: browser::Options,
-    pub state: PathBuf,
+    /// Or why it cannot be used.
+    pub state: Result<PathBuf>,
     pub admission: Admission,
     /// Of a task that was given.
     pub evaluator: Option<Url>,
@@ -130,7 +131,10 @@ pub fn examine(tools: &Tools) -> (DoctorDocument, u8) {
         github: github.judged(),
         llm: llm(tools).judged(),
         browser: browser_part(tools).judged(),
-        state: state(&tools.state).judged(),
+        state: match &tools.state {
+            Ok(dir) => state(dir).judged(),
+            Err(e) => unusable(e).judged(),
+        },
         clock: clock(at).judged(),
         evaluator: tools
             .evaluator
@@ -399,6 +403,12 @@ fn browser_part(tools: &Tools) -> Part {
             install,
         ),
     }
+    part
+}
+
+fn unusable(error: &Error) -> Part {
+    let mut part = Part::default();
+    part.fail_with(error);
     part
 }
 

@@ -116,6 +116,10 @@ impl Walk<'_> {
             .world
             .progress
             .detail("looking at what is on the remote");
+        // Somebody has put something else in the place of a file of git's. All that it held is on record, or on the remote.
+        if !self.setup.world.git.is_regular(&self.git_dir()) {
+            self.journal.forget_git()?;
+        }
         self.look()
     }
 

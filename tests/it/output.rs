@@ -79,7 +79,10 @@ fn the_environment_file_is_behind_the_environment() {
     .unwrap();
     let file = bench.write_task("task.json", &bench.task(json!({"secret": "from-the-file"})));
     let mut command = bench.command(["run".as_ref(), file.as_os_str()]);
-    command.env_remove("GH_TOKEN").env_remove("GITHUB_API_URL");
+    command
+        .env_remove("GH_TOKEN")
+        .env_remove("GITHUB_API_URL")
+        .env("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1");
     finish(command).exits(0);
     // The environment beats the file; --env-file takes its place.
     bench
@@ -93,10 +96,11 @@ fn the_environment_file_is_behind_the_environment() {
     std::fs::write(bench.path("other.env"), "secret=another\n").unwrap();
     let other = bench.path("other.env");
     bench
-        .go(
+        .go_env(
             "run",
             &bench.task(json!({"secret": "another", "nonce": "n-2"})),
             &["--env-file", other.to_str().unwrap()],
+            &[("LLMDEPLOY_NOTIFY_HOSTS", "127.0.0.1")],
         )
         .exits(0);
     bench

@@ -184,6 +184,12 @@ impl Git {
         Ok(())
     }
 
+    /// Whether git can open the files of a repository, or there is none: a FIFO it would wait for without end.
+    #[must_use]
+    pub fn is_regular(&self, dir: &Path) -> bool {
+        own::require_files(dir).is_ok()
+    }
+
     /// Whether the commit is in a repository of the state directory, and the repository can be read.
     #[must_use]
     pub fn has(&self, dir: &Path, commit: &Sha) -> bool {
