@@ -48,6 +48,11 @@ struct Judged {
     under: Option<Conditions>,
 }
 
+/// For want of a browser, or because the checks were off.
+fn unjudged(verdict: &Verdict) -> bool {
+    verdict.kind != Kind::Manual && verdict.status == check::Status::Skipped
+}
+
 /// What flags say of how to judge.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Conditions {
@@ -101,7 +106,6 @@ impl Walk<'_> {
         let mode = self.setup.checks.mode;
         // What is on record may have been judged under another mode, or without a browser that is there now; `require` wants a
         // verdict of its own, and a picture is taken of the page as it is looked at.
-        let unjudged = |v: &Verdict| v.kind != Kind::Manual && v.status == check::Status::Skipped;
         let known = self.journal.read::<Judged>(step::CHECK)?;
         let now = self.conditions();
         Ok(known.is_some_and(|known| {
@@ -133,10 +137,16 @@ impl Walk<'_> {
         }
         let started = Instant::now();
         let report = self.judge(false)?;
-        // Without a browser, or with the checks off, what was seen before is worth more.
+        // Without a browser, or with the checks off, what was seen before is worth more. Why nothing was seen then is not.
         let worse = report.no_browser.is_some() || self.setup.checks.mode == Mode::Off;
         let verdicts = match known {
-            Some(known) if worse && self.setup.checks.mode != Mode::Require => known.value,
+            Some(known)
+                if worse
+                    && self.setup.checks.mode != Mode::Require
+                    && !known.value.iter().any(unjudged) =>
+            {
+                known.value
+            }
             _ => report.verdicts,
         };
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
