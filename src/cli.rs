@@ -50,12 +50,15 @@ pub struct Global {
     /// Show requests and git commands
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Print the JSON document on a terminal too
+    #[arg(long, global = true)]
+    pub json: bool,
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
-        help = "Colour on standard error"
+        help = "Colour on a terminal"
     )]
     pub color: Color,
 }

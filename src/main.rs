@@ -24,12 +24,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         };
     }
-    let out = Arc::new(Out::default());
-    let cli = match Cli::try_parse() {
+    let parsed = Cli::try_parse();
+    let detached = commands::is_detached();
+    let out = Arc::new(Out::new(parsed.as_ref().ok().map(|c| &c.global), detached));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => return commands::refuse(&out, &e),
     };
-    let progress = report::progress(&cli.global);
+    let progress = report::progress(&cli.global, detached);
     let children = Children::default();
     commands::end_on_signals(&out, &children);
     let ended = catch_unwind(AssertUnwindSafe(|| {

@@ -18,7 +18,7 @@ pub enum Stage {
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Task => "task",
             Self::Generate => "generate",
             Self::Check => "check",
@@ -33,14 +33,17 @@ impl fmt::Display for Stage {
 pub trait Progress: Send + Sync {
     /// A stage begins.
     fn begin(&self, stage: Stage);
-    /// What the stage is at, e.g. `waiting for the Pages build`; replaces the line before on a terminal.
+    /// What the stage is at, e.g. `waiting for the Pages build, at most 4m`; replaces the line before on a terminal, and is said
+    /// once a minute where there is none.
     fn detail(&self, text: &str);
     /// A stage ended well, with what it made.
     fn done(&self, stage: Stage, outcome: &str);
-    /// A stage that has nothing to do, with what was made before.
-    fn reused(&self, stage: Stage, what: &str) {
-        self.done(stage, &format!("{what}, made before"));
-    }
+    /// A stage that has nothing to do, with what was made before; `whole`: all of it is as it should be.
+    fn reused(&self, stage: Stage, what: &str, whole: bool);
+    /// A stage ended with what it made, but not all of it is as it should be: no mark of success.
+    fn partly(&self, stage: Stage, outcome: &str);
+    /// Something worth knowing that is no problem.
+    fn note(&self, text: &str);
     /// Something a user should know though nothing failed.
     fn warn(&self, text: &str);
     /// A request or a command, for `-v`.

@@ -14,7 +14,7 @@ use crate::disk;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::detach;
-use crate::report::Out;
+use crate::report::{Out, view};
 use crate::request::task::{MAX_BYTES, Task};
 use crate::run::document::{Failure, RunDocument, Version};
 use crate::run::{self, Goal};
@@ -42,6 +42,7 @@ struct Why {
 }
 
 /// Whether this is the process that goes on.
+#[must_use]
 pub fn is_child() -> bool {
     std::env::var_os(detach::VARIABLE).is_some()
 }
@@ -53,6 +54,7 @@ pub fn parent(out: &Out, global: &Global, args: &Walk) -> Option<Error> {
         Ok(Some(error)) => Some(error),
         Err(error) => print(
             out,
+            view::result,
             (
                 RunDocument {
                     error: Failure::before(&error),
@@ -91,7 +93,7 @@ fn hand_over(out: &Out, global: &Global, args: &Walk) -> Result<Option<Error>> {
     let document: Value = serde_json::from_str(&line)
         .context("reading what the process that goes on said")
         .or_code(Code::Internal)?;
-    out.document(&document);
+    out.show(&document, view::accepted);
     if answer.status == "accepted" {
         return Ok(None);
     }
@@ -145,6 +147,6 @@ pub fn child(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Erro
     if answered.get() {
         error
     } else {
-        print(out, (document, error))
+        print(out, view::result, (document, error))
     }
 }

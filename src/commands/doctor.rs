@@ -4,7 +4,7 @@ use super::{Said, read};
 use crate::cli::{Doctor, Global};
 use crate::config::{self, Environment};
 use crate::error::Result;
-use crate::report::{self, Out};
+use crate::report::{Out, view};
 use crate::request::task::Task;
 use crate::run::doctor::{self, DoctorDocument, Tools};
 use crate::run::document::Failure;
@@ -12,14 +12,15 @@ use crate::run::document::Failure;
 /// 0: ready; 1: not; 4: something is not allowed.
 pub fn doctor(out: &Out, global: &Global, args: &Doctor, said: Said) -> Result<u8> {
     let tools = tools(global, args, said).inspect_err(|e| {
-        out.document(&DoctorDocument {
+        let document = DoctorDocument {
             error: Some(Failure::of(e, None)),
             ..DoctorDocument::default()
-        });
+        };
+        out.show(&document, view::nothing);
     })?;
     let (document, status) = doctor::examine(&tools);
-    if report::on_terminal() {
-        out.text(&document.table(report::coloured_output(global.color)));
+    if out.is_for_a_person() {
+        out.text(&document.table(out.terminal().colour));
     } else {
         out.document(&document);
     }

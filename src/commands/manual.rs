@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::{Cli, Completions, Man};
 use crate::error::{Code, Error, OrCode, Result};
-use crate::report::Out;
+use crate::report::{Out, view};
 use crate::run::document::ErrorDocument;
 
 pub fn completions(out: &Out, args: &Completions) -> Option<Error> {
@@ -24,7 +24,7 @@ pub fn man(out: &Out, args: &Man) -> Option<Error> {
             None
         }
         Err(e) => {
-            out.document(&ErrorDocument::of(&e));
+            out.show(&ErrorDocument::of(&e), view::nothing);
             Some(e)
         }
     }
@@ -70,4 +70,55 @@ pub fn secret_flag(error: &clap::Error) -> Option<String> {
     Some(format!(
         "set {variable} in the environment: a secret on the command line is seen by every user of this machine"
     ))
+}
+
+/// What clap says, all of its first paragraph on one line, and its tips: `the following required arguments were not provided:
+/// --brief <TEXT>`.
+pub fn in_a_line(said: &str) -> (String, Option<String>) {
+    let joined = |paragraph: &str| {
+        let lines: Vec<_> = paragraph.lines().map(str::trim).collect();
+        lines.join(" ")
+    };
+    let mut paragraphs = said.split("\n\n");
+    let first = joined(paragraphs.next().unwrap_or_default());
+    let tips: Vec<_> = paragraphs
+        .filter(|p| p.trim_start().starts_with("tip: "))
+        .map(|p| joined(p).trim_start_matches("tip: ").to_owned())
+        .collect();
+    let message = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
+    (message, (!tips.is_empty()).then(|| tips.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[test]
+    fn all_that_clap_says_stands_in_the_message() {
+        let said = |args: &[&str]| {
+            let error = Cli::try_parse_from([&["llmdeploy"], args].concat()).unwrap_err();
+            in_a_line(&error.render().to_string())
+        };
+        let (message, tip) = said(&["new"]);
+        assert_eq!(
+            message,
+            "the following required arguments were not provided: --brief <TEXT>"
+        );
+        assert_eq!(tip, None);
+        let (message, tip) = said(&["run", "--fersh"]);
+        assert_eq!(message, "unexpected argument '--fersh' found");
+        assert_eq!(tip.as_deref(), Some("a similar argument exists: '--fresh'"));
+        let (message, tip) = said(&["satus"]);
+        assert_eq!(message, "unrecognized subcommand 'satus'");
+        assert_eq!(
+            tip.as_deref(),
+            Some("a similar subcommand exists: 'status'")
+        );
+        let (message, _) = said(&["run", "--checks", "maybe"]);
+        assert!(
+            message.contains("[possible values: auto, require, off]"),
+            "{message}"
+        );
+    }
 }

@@ -23,6 +23,7 @@ use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::process::Children;
 use crate::progress::{Progress, Stage};
+use crate::report::view::{self, View};
 use crate::report::{self, Out};
 use crate::request::task::{MAX_BYTES, Task};
 use crate::run::document::{
@@ -31,6 +32,8 @@ use crate::run::document::{
 };
 use crate::run::{self, Goal, Setup};
 use crate::stages::notify::{Payload, Receipt};
+
+pub use self::detach::is_child as is_detached;
 
 type Said = (Arc<dyn Progress>, Children);
 
@@ -75,6 +78,7 @@ pub fn run(cli: &Cli, out: &Out, progress: Arc<dyn Progress>, children: Children
 fn walk_to(out: &Out, global: &Global, args: &Walk, goal: Goal, said: Said) -> Option<Error> {
     print(
         out,
+        view::result,
         match begin(out, global, args, goal, said) {
             Ok((setup, task)) => run::run(&setup, &task, goal, &|| ()),
             Err(e) => (
@@ -97,13 +101,14 @@ fn print_prompt(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<E
             out.text(&text);
             None
         }
-        Err(e) => print(out, (ErrorDocument::of(&e), Some(e))),
+        Err(e) => print(out, view::nothing, (ErrorDocument::of(&e), Some(e))),
     }
 }
 
 fn commit(out: &Out, global: &Global, args: &Walk, said: Said) -> Option<Error> {
     print(
         out,
+        view::committed,
         match begin(out, global, args, Goal::Commit, said) {
             Ok((setup, task)) => run::commit(&setup, &task),
             Err(e) => (
@@ -128,13 +133,13 @@ fn check(out: &Out, global: &Global, args: &Check, said: Said) -> Option<Error> 
             Some(e),
         ),
     };
-    out.checks(&document, &document.checks, global.color);
-    error
+    print(out, view::checked, (document, error))
 }
 
 fn generate(out: &Out, global: &Global, args: &Generate, said: Said) -> Option<Error> {
     print(
         out,
+        view::generated,
         match begin(out, global, &args.walk, Goal::Generate, said) {
             Ok((setup, task)) => run::generate(&setup, &task, args.output.as_deref()),
             Err(e) => (
@@ -152,11 +157,16 @@ fn notify(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Error
     let begun = admitted(out, global, &args.task)
         .and_then(|(env, task)| Ok((config::notify(&env, global, args, &task, said)?, task)));
     match (begun, &args.result) {
-        (Ok((setup, task)), None) if args.give_up => print(out, run::give_up(&setup, &task)),
-        (Ok((setup, task)), None) => print(out, run::notify_again(&setup, &task)),
-        (Ok((setup, task)), Some(file)) => print(out, notify_result(&setup, &task, file)),
+        (Ok((setup, task)), None) if args.give_up => {
+            print(out, view::result, run::give_up(&setup, &task))
+        }
+        (Ok((setup, task)), None) => print(out, view::result, run::notify_again(&setup, &task)),
+        (Ok((setup, task)), Some(file)) => {
+            print(out, view::result, notify_result(&setup, &task, file))
+        }
         (Err(e), _) => print(
             out,
+            view::result,
             (
                 RunDocument {
                     error: Failure::before(&e),
@@ -211,8 +221,12 @@ fn notify_result(setup: &Setup, task: &Task, file: &Path) -> (Map<String, Value>
     (document, error)
 }
 
-fn print<T: Serialize>(out: &Out, (document, error): (T, Option<Error>)) -> Option<Error> {
-    out.document(&document);
+fn print<T: Serialize>(
+    out: &Out,
+    view: View,
+    (document, error): (T, Option<Error>),
+) -> Option<Error> {
+    out.show(&document, view);
     error
 }
 
@@ -282,18 +296,17 @@ pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
     if let Some(hint) = &hint {
         report::usage(&format!("hint: {hint}\n"));
     }
-    let message = match error.kind() {
-        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command".to_owned(),
-        _ => text
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned(),
+    let (message, tip) = match error.kind() {
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            ("no command".to_owned(), None)
+        }
+        _ => manual::in_a_line(&text.to_string()),
     };
-    let error = Error::new(Code::Usage, message)
-        .hint(hint.unwrap_or_else(|| "llmdeploy --help".to_owned()));
+    let error = Error::new(Code::Usage, message).hint(
+        hint.or(tip)
+            .unwrap_or_else(|| "llmdeploy --help".to_owned()),
+    );
+    report::annotate(&error);
     // What else there is on the line may be read all the same.
     let read = Cli::command()
         .ignore_errors(true)
@@ -302,7 +315,7 @@ pub fn refuse(out: &Out, error: &clap::Error) -> ExitCode {
         .ok()
         .and_then(|m| m.subcommand_name().map(str::to_owned))
         .unwrap_or_default();
-    out.document(&bare(&subcommand, Failure::before(&error)));
+    out.show(&bare(&subcommand, Failure::before(&error)), view::nothing);
     ExitCode::from(error.code.exit_status())
 }
 

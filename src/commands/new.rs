@@ -17,7 +17,7 @@ use crate::content::file_type;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::ports::http::Url;
 use crate::ports::process::{self, Children, Spec};
-use crate::report::{self, Out};
+use crate::report::{self, Out, view};
 use crate::request::name;
 use crate::request::task::{MAX_BYTES, Task};
 use crate::run::document::Failure;
@@ -63,7 +63,7 @@ pub fn new(out: &Out, global: &Global, args: &New, children: &Children) -> Optio
             if !global.quiet {
                 report::next(&next_command(&shown));
             }
-            out.document(&NewDocument {
+            let document = NewDocument {
                 file: Some(shown),
                 run: Some(task.id().to_string()),
                 task: Some(task.task),
@@ -71,10 +71,11 @@ pub fn new(out: &Out, global: &Global, args: &New, children: &Children) -> Optio
                 round: Some(task.round),
                 nonce: Some(task.nonce),
                 ..NewDocument::failed(None)
-            });
+            };
+            out.show(&document, view::written);
         }
         Err(e) => {
-            out.document(&NewDocument::failed(Failure::before(&e)));
+            out.show(&NewDocument::failed(Failure::before(&e)), view::nothing);
             return Some(e);
         }
     }
@@ -181,14 +182,7 @@ fn next_command(file: &str) -> String {
     } else {
         file.to_owned()
     };
-    process::shown(&Spec {
-        program: Path::new("llmdeploy"),
-        args: process::args(["run", &file]),
-        env: Vec::new(),
-        proxies: false,
-        dir: None,
-        limit: Duration::ZERO,
-    })
+    report::command_line(["run", &file])
 }
 
 fn fresh_nonce() -> Result<String> {

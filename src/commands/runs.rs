@@ -13,21 +13,19 @@ use crate::clock::{rfc3339_now, unix_now};
 use crate::config::{self, Environment};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::{files, outbox, prune as journal, summary};
-use crate::report::{self, Out};
+use crate::report::{Out, view};
 use crate::request::task::Task;
 use crate::run::dashboard;
 use crate::run::document::{ErrorDocument, Failure, RunDocument, Version};
-use crate::run::status::{self, Gist, Seen, Standing};
+use crate::run::shown::Shown;
+use crate::run::status::{self, Seen, Standing};
 use crate::run::{self};
 use crate::values::RunId;
 
 /// Exits with the worst that is seen: 1 failed or unknown, 75 on the way, 0 finished.
 pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
     let seen = look(global, args).inspect_err(|e| {
-        out.document(&RunDocument {
-            error: Failure::before(e),
-            ..RunDocument::default()
-        });
+        failed(out, e);
     })?;
     let all = match &seen {
         Asked::One(seen) => std::slice::from_ref(seen.as_ref()),
@@ -39,26 +37,28 @@ pub fn status(out: &Out, global: &Global, args: &Status) -> Result<u8> {
             out.text(&page);
             return Ok(exit_status(all));
         }
-        let failed = |e: &Error| {
-            out.document(&RunDocument {
-                error: Failure::before(e),
-                ..RunDocument::default()
-            });
-        };
         std::fs::write(file, page)
             .with_context(|| format!("writing --html {}", file.display()))
             .or_code(Code::Usage)
-            .inspect_err(failed)?;
+            .inspect_err(|e| failed(out, e))?;
     }
-    if report::on_terminal() {
-        out.text(&status::table(all));
-    } else {
-        match &seen {
-            Asked::One(seen) => out.document(&seen.document),
-            Asked::All(seen) => out.document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
+    match &seen {
+        Asked::One(seen) => out.show(&seen.document, view::status),
+        // A table shows more of a run than its document says.
+        Asked::All(seen) if out.is_for_a_person() => {
+            out.text(&view::table(seen, unix_now(), &out.terminal()));
         }
+        Asked::All(seen) => out.document(&seen.iter().map(|s| &s.document).collect::<Vec<_>>()),
     }
     Ok(exit_status(all))
+}
+
+fn failed(out: &Out, error: &Error) {
+    let document = RunDocument {
+        error: Failure::before(error),
+        ..RunDocument::default()
+    };
+    out.show(&document, view::nothing);
 }
 
 /// That of the worst.
@@ -137,7 +137,7 @@ fn run_named(state: &Path, text: &Path) -> Result<Option<RunId>> {
 fn runs_of(state: &Path, email: &str, task: &str, round: Option<u64>) -> Result<Asked> {
     let mut all = status::all(state)?;
     all.retain(|seen| {
-        let gist = seen.document.read::<Gist>();
+        let gist = seen.document.read::<Shown>();
         gist.email.as_deref() == Some(email)
             && gist.task.as_deref() == Some(task)
             && round.is_none_or(|round| gist.round == Some(round))
@@ -158,11 +158,11 @@ pub fn retry(out: &Out, global: &Global, args: &Notify, said: Said) -> Option<Er
     let env = Environment::read(global.env_file.as_deref());
     match env.and_then(|env| run::retry(&config::retry(&env, global, args, said)?)) {
         Ok((documents, error)) => {
-            out.document(&documents);
+            out.show(&documents, view::retried);
             error
         }
         Err(error) => {
-            out.document(&ErrorDocument::of(&error));
+            out.show(&ErrorDocument::of(&error), view::nothing);
             Some(error)
         }
     }
@@ -183,7 +183,7 @@ pub fn prune(out: &Out, global: &Global, args: &Prune) -> Option<Error> {
     let mut document = PruneDocument::default();
     let error = drop_old(global, args.older_than, &mut document).err();
     document.error = error.as_ref().map(|e| Failure::of(e, None));
-    out.document(&document);
+    out.show(&document, view::pruned);
     error
 }
 

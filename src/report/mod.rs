@@ -1,25 +1,36 @@
-//! The only file that prints. Standard output carries one JSON document; progress and errors go to standard error.
+//! The only room that prints. Standard output carries one JSON document, or what a person on a terminal wants to see of it;
+//! progress and errors go to standard error.
+
+mod actions;
+mod progress;
+mod terminal;
+pub mod view;
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+pub use self::progress::progress;
+use self::terminal::coloured;
+pub use self::terminal::{Terminal, command_line};
+use self::view::View;
 use crate::cli::{Color, Global};
 use crate::error::{Code, Error};
-use crate::progress::{Progress, Stage};
 use crate::run::document::{self, Failure};
-use crate::stages::check::{Kind, Status, Verdict};
 use crate::text::plain;
 
 /// Standard output with its one document. It is the command's, or, when a signal ends the process first, that one's.
 #[derive(Default)]
 pub struct Out {
+    /// `--json`: the document also where a person reads it.
+    json: bool,
+    color: Color,
+    detached: bool,
     whose: AtomicU8,
     /// What the document says should a signal end the process.
     so_far: Mutex<Map<String, Value>>,
@@ -34,6 +45,18 @@ const SIGNAL: u8 = 2;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Out {
+    /// As the command line asks for; `None`: it does not parse, but it may have been asked for the document all the same.
+    #[must_use]
+    pub fn new(global: Option<&Global>, detached: bool) -> Self {
+        let json = || std::env::args_os().any(|arg| arg == "--json");
+        Self {
+            json: global.map_or_else(json, |g| g.json),
+            color: global.map(|g| g.color).unwrap_or_default(),
+            detached,
+            ..Self::default()
+        }
+    }
+
     fn take(&self, whose: u8) -> Result<(), u8> {
         self.whose
             .compare_exchange(NOBODY, whose, Ordering::SeqCst, Ordering::SeqCst)
@@ -55,9 +78,37 @@ impl Out {
         }
     }
 
-    /// Prints the one document.
-    pub fn document<T: Serialize>(&self, value: &T) {
-        let terminal = on_terminal();
+    /// Whether a person reads standard output, who wants to see what matters rather than the document.
+    #[must_use]
+    pub fn is_for_a_person(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
+    #[must_use]
+    pub fn terminal(&self) -> Terminal {
+        Terminal::of_output(self.color)
+    }
+
+    /// Prints the one document; for a person, what `view` makes of it.
+    pub fn show<T: Serialize>(&self, document: &T, view: View) {
+        let value = serde_json::to_value(document).unwrap_or_default();
+        if self.is_for_a_person() {
+            let text = view(&value, &self.terminal());
+            self.print(&|out| out.write_all(text.as_bytes()));
+        } else {
+            self.json(document);
+        }
+        self.tell_actions(&value);
+    }
+
+    /// Prints the one document where there is nothing better for a person.
+    pub fn document<T: Serialize>(&self, document: &T) {
+        self.json(document);
+        self.tell_actions(&serde_json::to_value(document).unwrap_or_default());
+    }
+
+    fn json<T: Serialize>(&self, value: &T) {
+        let terminal = io::stdout().is_terminal();
         self.print(&|out| {
             if terminal {
                 serde_json::to_writer_pretty(&mut *out, value)?;
@@ -73,21 +124,19 @@ impl Out {
         let mut document =
             std::mem::take(&mut *self.so_far.lock().unwrap_or_else(PoisonError::into_inner));
         document.insert("error".to_owned(), json!(failure));
-        self.document(&document);
+        self.show(&document, view::nothing);
+    }
+
+    /// The process that goes on after `--detach` belongs to no step any more.
+    fn tell_actions(&self, document: &Value) {
+        if !self.detached {
+            actions::document(document);
+        }
     }
 
     /// Prints text in the document's place.
     pub fn text(&self, text: &str) {
         self.print(&|out| out.write_all(text.as_bytes()));
-    }
-
-    /// Prints the verdicts: a table on a terminal, otherwise the document.
-    pub fn checks<T: Serialize>(&self, value: &T, verdicts: &[Verdict], color: Color) {
-        if on_terminal() && !verdicts.is_empty() {
-            self.text(&table(verdicts, coloured(color, true)));
-        } else {
-            self.document(value);
-        }
     }
 
     fn print(&self, write: &dyn Fn(&mut dyn Write) -> io::Result<()>) {
@@ -139,7 +188,13 @@ impl Out {
                     *status = json!(document::Status::Pending);
                 }
                 so_far.insert("error".to_owned(), json!(failure));
-                this.write(&|out| writeln!(out, "{}", Value::Object(so_far.clone())));
+                let document = Value::Object(so_far);
+                if !this.is_for_a_person() {
+                    // Not on the line of a terminal that shows `^C`.
+                    let begin = if io::stdout().is_terminal() { "\n" } else { "" };
+                    this.write(&|out| writeln!(out, "{begin}{document}"));
+                }
+                this.tell_actions(&document);
             } else {
                 // Half a document is none.
                 drop(io::stdout().lock());
@@ -149,51 +204,6 @@ impl Out {
         let _ = is_done.recv_timeout(LAST_WORDS);
         say("\ninterrupted; run the same command again and it goes on from here");
     }
-}
-
-fn table(verdicts: &[Verdict], colour: bool) -> String {
-    let mut table = String::new();
-    for verdict in verdicts {
-        let (code, word) = match verdict.status {
-            Status::Passed => ("32", "passed"),
-            Status::Failed => ("31", "failed"),
-            Status::Unknown => ("33", "unknown"),
-            Status::Skipped => ("2", "skipped"),
-        };
-        let status = if colour {
-            format!("\x1b[{code}m{word:<7}\x1b[0m")
-        } else {
-            format!("{word:<7}")
-        };
-        let kind = match verdict.kind {
-            Kind::Js => "js",
-            Kind::File => "file",
-            Kind::Manual => "manual",
-        };
-        let round = verdict
-            .round
-            .map(|n| format!(" (round {n})"))
-            .unwrap_or_default();
-        let _ = writeln!(
-            table,
-            "{status}  {kind:<6}  {}{round}",
-            plain(&verdict.check)
-        );
-        if let Some(detail) = verdict
-            .detail
-            .as_deref()
-            .filter(|_| verdict.status != Status::Skipped)
-        {
-            let _ = writeln!(table, "{:17}{}", "", plain(detail));
-        }
-    }
-    table
-}
-
-/// Whether somebody reads along on a terminal.
-#[must_use]
-pub fn on_terminal() -> bool {
-    io::stdout().is_terminal()
 }
 
 /// Prints what was wrong with the command line, in clap's words.
@@ -207,29 +217,17 @@ pub fn next(command: &str) {
     say(&format!("next: {}", plain(command)));
 }
 
-/// Whether what goes to standard output is coloured, which is a terminal.
-#[must_use]
-pub fn coloured_output(color: Color) -> bool {
-    coloured(color, on_terminal())
-}
-
-/// Whether a stream is coloured.
-fn coloured(color: Color, terminal: bool) -> bool {
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            terminal
-                && std::env::var_os("NO_COLOR").is_none()
-                && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
-        }
-    }
+/// As an annotation of a step of GitHub Actions, where this is one.
+pub fn annotate(error: &Error) {
+    actions::error(error);
 }
 
 /// `error: what failed`, `  caused by: why`, `hint: what to do`.
 pub fn error(error: &Error, color: Color) {
     let mut out = io::stderr().lock();
     let _ = out.write_all(told(error, coloured(color, out.is_terminal())).as_bytes());
+    drop(out);
+    actions::error(error);
 }
 
 fn told(error: &Error, colour: bool) -> String {
@@ -270,186 +268,8 @@ fn indented(text: &str) -> String {
         .join("\n    ")
 }
 
-fn warning(text: &str) -> String {
-    format!("warning: {}", indented(text))
-}
-
-/// How much is said on the way.
-#[must_use]
-pub fn progress(global: &Global) -> Arc<dyn Progress> {
-    if global.quiet {
-        Arc::new(Quiet)
-    } else if io::stderr().is_terminal() && !global.verbose {
-        Arc::new(Bars {
-            color: coloured(global.color, io::stderr().is_terminal()),
-            bar: Mutex::new(None),
-        })
-    } else {
-        Arc::new(Lines {
-            verbose: global.verbose,
-            begun: Mutex::new((None, Instant::now())),
-        })
-    }
-}
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn begin(&self, _: Stage) {}
-    fn detail(&self, _: &str) {}
-    fn done(&self, _: Stage, _: &str) {}
-    fn warn(&self, _: &str) {}
-    fn trace(&self, _: &str) {}
-}
-
-/// One line per stage; under `-v` everything.
-struct Lines {
-    verbose: bool,
-    begun: Mutex<(Option<Stage>, Instant)>,
-}
-
 fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-impl Progress for Lines {
-    fn begin(&self, stage: Stage) {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        if begun.0 != Some(stage) {
-            *begun = (Some(stage), Instant::now());
-        }
-    }
-
-    fn detail(&self, text: &str) {
-        if self.verbose {
-            say(&format!("  {}", indented(text)));
-        }
-    }
-
-    fn done(&self, stage: Stage, outcome: &str) {
-        let since = self.begun.lock().unwrap_or_else(PoisonError::into_inner).1;
-        say(&format!(
-            "{stage}: {} ({})",
-            indented(outcome),
-            seconds(since.elapsed())
-        ));
-    }
-
-    fn reused(&self, stage: Stage, what: &str) {
-        say(&format!("{stage}: {}, made before", indented(what)));
-    }
-
-    fn warn(&self, text: &str) {
-        say(&warning(text));
-    }
-
-    fn trace(&self, text: &str) {
-        if self.verbose {
-            say(&format!("  > {}", indented(text)));
-        }
-    }
-}
-
-/// A spinner with the time a stage has taken, on a terminal.
-struct Bars {
-    color: bool,
-    bar: Mutex<Option<(Stage, Instant, ProgressBar)>>,
-}
-
-impl Bars {
-    fn with(&self, act: impl FnOnce(&mut Option<(Stage, Instant, ProgressBar)>)) {
-        act(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn print(&self, text: &str) {
-        self.with(|bar| match bar {
-            Some((_, _, bar)) => bar.println(text),
-            None => drop(writeln!(io::stderr().lock(), "{text}")),
-        });
-    }
-}
-
-impl Progress for Bars {
-    fn begin(&self, stage: Stage) {
-        self.with(|slot| {
-            if slot.as_ref().is_some_and(|(s, ..)| *s == stage) {
-                return;
-            }
-            if let Some((_, _, old)) = slot.take() {
-                old.finish_and_clear();
-            }
-            let template = if self.color {
-                "{spinner:.cyan} {prefix:.bold} {elapsed} {wide_msg:.dim}"
-            } else {
-                "{spinner} {prefix} {elapsed} {wide_msg}"
-            };
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar.set_prefix(format!("{stage:<8}"));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            *slot = Some((stage, Instant::now(), bar));
-        });
-    }
-
-    fn detail(&self, text: &str) {
-        self.with(|slot| {
-            if let Some((_, _, bar)) = slot {
-                bar.set_message(plain(text));
-            }
-        });
-    }
-
-    fn done(&self, stage: Stage, outcome: &str) {
-        self.with(|slot| {
-            let took = slot.take().map(|(_, since, bar)| {
-                bar.finish_and_clear();
-                since.elapsed()
-            });
-            let mark = if self.color {
-                "\x1b[32m✓\x1b[0m"
-            } else {
-                "✓"
-            };
-            let _ = writeln!(
-                io::stderr().lock(),
-                "{mark} {stage:<8} {} ({})",
-                indented(outcome),
-                seconds(took.unwrap_or_default())
-            );
-        });
-    }
-
-    fn reused(&self, stage: Stage, what: &str) {
-        self.with(|slot| {
-            if let Some((_, _, bar)) = slot.take() {
-                bar.finish_and_clear();
-            }
-            let what = indented(what);
-            let _ = writeln!(io::stderr().lock(), "✓ {stage:<8} {what}, made before");
-        });
-    }
-
-    fn warn(&self, text: &str) {
-        self.print(&warning(text));
-    }
-
-    fn trace(&self, _: &str) {}
-}
-
-impl Drop for Bars {
-    fn drop(&mut self) {
-        self.with(|slot| {
-            if let Some((_, _, bar)) = slot.take() {
-                bar.finish_and_clear();
-            }
-        });
-    }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -469,36 +289,6 @@ mod tests {
         assert_eq!(
             told,
             format!("error: {HARMLESS}\n  caused by: {HARMLESS}\n    more\nhint: {HARMLESS}\n")
-        );
-        assert_eq!(
-            warning(&format!("{HOSTILE}\r\nmore\n")),
-            format!("warning: {HARMLESS}\n    more")
-        );
-        let verdict = |status| Verdict {
-            check: HOSTILE.to_owned(),
-            kind: Kind::File,
-            status,
-            detail: Some(HOSTILE.to_owned()),
-            live: None,
-            unsatisfiable: false,
-            round: None,
-        };
-        assert!(
-            !table(&[verdict(Status::Failed)], false)
-                .contains(|c: char| c.is_control() && c != '\n')
-        );
-        assert!(
-            table(&[verdict(Status::Failed)], true)
-                .starts_with("\x1b[31mfailed \x1b[0m  file    a ]0;")
-        );
-    }
-
-    #[test]
-    fn never_and_always_are_meant() {
-        assert!(
-            !coloured(Color::Never, true)
-                && coloured(Color::Always, false)
-                && !coloured(Color::Auto, false)
         );
     }
 }

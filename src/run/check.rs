@@ -1,7 +1,6 @@
 //! The check stage of a walk: what is judged, what is kept of it, and the command that does nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::document::CheckDocument;
+use super::shown::Count;
 use super::{Goal, Setup, Walk, part_of_the_way, preview, step, told};
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::record::Step;
@@ -131,8 +131,8 @@ impl Walk<'_> {
         if let Some(Step { value, .. }) = &known
             && self.verdicts_stand()?
         {
-            let text = counted(value);
-            self.setup.world.progress.reused(Stage::Check, &text);
+            let (count, progress) = (counted(value), &self.setup.world.progress);
+            progress.reused(Stage::Check, &count.sentence(), count.is_clean());
             return Ok(());
         }
         let started = Instant::now();
@@ -166,8 +166,13 @@ impl Walk<'_> {
     }
 
     fn done(&self, verdicts: &[Verdict]) {
-        let text = counted(verdicts);
-        self.setup.world.progress.done(Stage::Check, &text);
+        let count = counted(verdicts);
+        let progress = &self.setup.world.progress;
+        if count.is_clean() {
+            progress.done(Stage::Check, &count.sentence());
+        } else {
+            progress.partly(Stage::Check, &count.sentence());
+        }
     }
 
     /// What is wrong with an app that a model has drafted: its failed checks are grave, what the page did beside them is not.
@@ -481,26 +486,16 @@ impl Walk<'_> {
     }
 }
 
-/// So many of so many, in words.
-fn counted(verdicts: &[Verdict]) -> String {
+/// So many of so many.
+fn counted(verdicts: &[Verdict]) -> Count {
     let count = |status| verdicts.iter().filter(|v| v.status == status).count();
-    let mut text = format!(
-        "{} of {} checks passed",
-        count(check::Status::Passed),
-        verdicts.len()
-    );
-    for (status, word) in [
-        (check::Status::Failed, "failed"),
-        (check::Status::Unknown, "unknown"),
-        (check::Status::Skipped, "skipped"),
-    ] {
-        match count(status) {
-            0 => {}
-            // Writing to a String cannot fail.
-            n => drop(write!(text, ", {n} {word}")),
-        }
+    Count {
+        all: verdicts.len(),
+        passed: count(check::Status::Passed),
+        failed: count(check::Status::Failed),
+        unknown: count(check::Status::Unknown),
+        skipped: count(check::Status::Skipped),
     }
-    text
 }
 
 fn read_folder(dir: &Path, prefix: &str, files: &mut FileSet) -> anyhow::Result<()> {

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::shown::{Check, Count, Shown, plural};
+use super::status::{Seen, Standing};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-
-use super::status::{Seen, Standing};
 
 const STYLE: &str = include_str!("dashboard/style.css");
 const RUNS: &str = include_str!("dashboard/runs.js");
@@ -26,68 +25,6 @@ pub struct Options<'a> {
     pub endpoint: Option<&'a str>,
     /// The picture of a run's page, a PNG.
     pub picture: &'a dyn Fn(&str) -> Option<Vec<u8>>,
-}
-
-/// What of a result document is shown. Everything may be missing: a run that has only begun, or one of another version.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Shown {
-    run: Option<String>,
-    email: Option<String>,
-    task: Option<String>,
-    round: Option<u64>,
-    nonce: Option<String>,
-    status: Option<String>,
-    pages: Option<String>,
-    repo_url: Option<String>,
-    pages_url: Option<String>,
-    commit_sha: Option<String>,
-    generator: Option<Generator>,
-    checks: Vec<Check>,
-    notification: Option<Notification>,
-    timings_ms: BTreeMap<String, Option<u64>>,
-    error: Option<Trouble>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Generator {
-    kind: Option<String>,
-    model: Option<String>,
-    usage: Option<Usage>,
-    fallback_reason: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Usage {
-    total_tokens: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Check {
-    #[serde(rename = "check")]
-    text: String,
-    kind: String,
-    status: String,
-    detail: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Notification {
-    attempts: u64,
-    http_status: Option<u16>,
-    delivered_at: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Trouble {
-    code: String,
-    message: String,
-    hint: Option<String>,
 }
 
 /// The page.
@@ -313,27 +250,19 @@ fn checks(html: &mut String, checks: &[Check]) {
     if checks.is_empty() {
         return;
     }
-    let verdict = |c: &&Check| !matches!(c.kind.as_str(), "derived" | "rubric");
-    let count = |status: &str| {
-        checks
-            .iter()
-            .filter(verdict)
-            .filter(|c| c.status == status)
-            .count()
-    };
-    let (passed, failed) = (count("passed"), count("failed"));
-    let class = if failed > 0 {
+    let count = Count::of(checks);
+    let class = if count.failed > 0 {
         "failed"
-    } else if passed > 0 {
+    } else if count.is_clean() {
         "finished"
     } else {
         "soft"
     };
-    let total = checks.iter().filter(verdict).count();
-    let noun = if total == 1 { "check" } else { "checks" };
     let _ = writeln!(
         html,
-        "<details><summary><span class=\"{class}\">{passed} of {total} {noun} passed</span></summary>\n<ul>"
+        "<details><summary><span class=\"{class}\">{} of {} passed</span></summary>\n<ul>",
+        count.passed,
+        plural(count.all, "check")
     );
     for check in checks {
         let class = match check.status.as_str() {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::shown::plural;
 use super::{Goal, Walk, preview, state, step};
 use crate::error::{Code, Error, Result};
 use crate::journal::briefs;
@@ -151,7 +152,7 @@ impl Walk<'_> {
             ),
             _ => e,
         })?;
-        progress.reused(Stage::Commit, head(push.sha.as_str(), 7));
+        progress.reused(Stage::Commit, head(push.sha.as_str(), 7), true);
         Ok(())
     }
 
@@ -203,7 +204,11 @@ impl Walk<'_> {
         let progress = &self.setup.world.progress;
         let files = record.files.len();
         let how = asked::how(&record.generator);
-        progress.reused(Stage::Generate, &format!("{files} files, {how}"));
+        progress.reused(
+            Stage::Generate,
+            &format!("{}, {how}", plural(files, "file")),
+            true,
+        );
         for flag in asked::unused(&self.setup.generate.flags, record) {
             progress.warn(&format!(
                 "{flag}: without effect, for the app was made before; --fresh makes it anew"
@@ -294,7 +299,7 @@ impl Walk<'_> {
         let by = app.record.generator.name();
         self.setup.world.progress.done(
             Stage::Generate,
-            &format!("{} files, by {by}", app.record.files.len()),
+            &format!("{}, by {by}", plural(app.record.files.len(), "file")),
         );
         self.app = Some(app);
         Ok(())
@@ -456,7 +461,7 @@ impl Walk<'_> {
         if made {
             progress.done(Stage::Commit, sha);
         } else {
-            progress.reused(Stage::Commit, head(sha, 7));
+            progress.reused(Stage::Commit, head(sha, 7), true);
         }
         Ok(step.value)
     }

@@ -18,6 +18,7 @@ mod make;
 mod outcome;
 mod preview;
 mod retry;
+pub mod shown;
 mod state;
 pub mod status;
 
@@ -418,6 +419,11 @@ impl<'a> Walk<'a> {
         let error = unreadable.or(error);
         document.resumed_from = self.resumed_from;
         conclude(document, error.as_ref(), self.stage);
+        if error.is_none() && outcome::is_as_before(&self.journal, document) {
+            self.setup.world.progress.note(
+                "nothing was left to do: this run was finished before (--fresh makes it anew)",
+            );
+        }
         let unkept = outcome::keep(&self.journal, self.run.started_at, document)
             .and_then(|()| self.let_go_of_refused(error.as_ref()));
         error.or(unkept.err())
@@ -582,6 +588,9 @@ mod tests {
         fn begin(&self, _: Stage) {}
         fn detail(&self, _: &str) {}
         fn done(&self, _: Stage, _: &str) {}
+        fn reused(&self, _: Stage, _: &str, _: bool) {}
+        fn partly(&self, _: Stage, _: &str) {}
+        fn note(&self, _: &str) {}
         fn warn(&self, _: &str) {}
         fn trace(&self, _: &str) {}
     }

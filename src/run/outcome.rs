@@ -114,6 +114,30 @@ pub fn reopen(journal: &Journal) -> Result<()> {
     }
 }
 
+/// Whether an earlier walk has finished the run, and this one has changed nothing that counts.
+pub fn is_as_before(journal: &Journal, document: &RunDocument) -> bool {
+    let Ok(Some(Summary {
+        document: before, ..
+    })) = summary::read::<Value>(journal.dir())
+    else {
+        return false;
+    };
+    let now = serde_json::to_value(document).unwrap_or_default();
+    let finished = |status: &Value| status == "notified" || status == "deployed";
+    finished(&before["status"])
+        && [
+            "status",
+            "commit_sha",
+            "repo_url",
+            "pages_url",
+            "pages",
+            "checks",
+            "notification",
+        ]
+        .iter()
+        .all(|key| before[key] == now[key])
+}
+
 fn known_status(journal: &Journal) -> Option<String> {
     let summary = summary::read::<Value>(journal.dir()).ok()??;
     summary.document["status"].as_str().map(ToOwned::to_owned)

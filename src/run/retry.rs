@@ -44,6 +44,7 @@ pub struct Errands {
 struct Errand {
     place: usize,
     id: RunId,
+    host: String,
     identity: RunDocument,
 }
 
@@ -77,9 +78,10 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
                     .and_then(|u| Url::parse(u).ok())
                     .map_or_else(String::new, |u| u.authority);
                 let identity = outcome::identity_on_record(&run, &id);
-                hosts.entry(host).or_default().push_back(Errand {
+                hosts.entry(host.clone()).or_default().push_back(Errand {
                     place,
                     id,
+                    host,
                     identity,
                 });
             }
@@ -104,6 +106,7 @@ pub fn retry(errands: &Errands) -> Result<(Vec<RunDocument>, Option<Error>)> {
         Mutex::new(hosts.into_values().collect::<VecDeque<_>>()),
         Mutex::new(accounts),
     );
+    errands.world.progress.begin(Stage::Notify);
     std::thread::scope(|scope| {
         for _ in 0..HOSTS.min(queue.lock().unwrap_or_else(PoisonError::into_inner).len()) {
             scope.spawn(|| {
@@ -172,7 +175,7 @@ fn serve(
                 left.push_back(errand);
                 continue;
             }
-            std::thread::sleep(remaining(not_before));
+            pause_for(errands, &errand.host, remaining(not_before));
             let (result, again) = attempt(errands, &errand);
             done.insert(errand.place, result);
             if let Again::In(asked) = again {
@@ -185,9 +188,22 @@ fn serve(
         if left.is_empty() || pause >= until.saturating_duration_since(Instant::now()) {
             return done;
         }
-        std::thread::sleep(pause);
+        if let Some(first) = left.front() {
+            pause_for(errands, &first.host, pause);
+        }
         queue = left;
     }
+}
+
+fn pause_for(errands: &Errands, host: &str, pause: Duration) {
+    if !pause.is_zero() {
+        let time = Duration::from_secs(pause.as_secs());
+        errands.world.progress.detail(&format!(
+            "waiting {} before {host} is asked again",
+            humantime::format_duration(time)
+        ));
+    }
+    std::thread::sleep(pause);
 }
 
 fn remaining(not_before: Option<Instant>) -> Duration {

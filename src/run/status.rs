@@ -17,7 +17,6 @@ use crate::error::{Code, Error, Result};
 use crate::journal::lock::Lock;
 use crate::journal::summary::Summary;
 use crate::journal::{Run, files, outbox, summary};
-use crate::text::plain;
 use crate::values::RunId;
 
 /// Where a run stands, the worst last.
@@ -75,29 +74,6 @@ impl Document {
         }
         .unwrap_or_default()
     }
-}
-
-/// The part of a document that a table shows.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Gist {
-    pub run: Option<String>,
-    pub email: Option<String>,
-    pub task: Option<String>,
-    pub round: Option<u64>,
-    pub status: Option<String>,
-    pub pages: Option<String>,
-    pub repo_url: Option<String>,
-    pub pages_url: Option<String>,
-    pub commit_sha: Option<String>,
-    pub error: Option<Trouble>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Trouble {
-    pub code: String,
-    pub message: String,
 }
 
 /// All runs, the oldest first.
@@ -278,83 +254,4 @@ fn made(id: &RunId, run: Option<&Run<IgnoredAny>>, status: &str, error: Option<&
         "timings_ms": {"generate": null, "check": null, "commit": null, "deploy": null, "notify": null},
         "error": error.map(failure),
     })
-}
-
-/// The runs as a table for a terminal.
-#[must_use]
-pub fn table(seen: &[Seen]) -> String {
-    if seen.is_empty() {
-        return "no runs\n".to_owned();
-    }
-    let mut rows = vec![["RUN", "TASK", "ROUND", "STATUS", "WHERE"].map(ToOwned::to_owned)];
-    for seen in seen {
-        let gist = seen.document.read::<Gist>();
-        let place = match (&gist.error, &gist.pages_url) {
-            (Some(error), _) => format!("{}: {}", error.code, error.message),
-            (None, Some(url)) => url.clone(),
-            (None, None) if seen.standing == Standing::OnTheWay => {
-                "interrupted; run the same command again".to_owned()
-            }
-            (None, None) => String::new(),
-        };
-        let round = gist.round.map_or_else(String::new, |n| n.to_string());
-        let row = [
-            gist.run.unwrap_or_default(),
-            gist.task.unwrap_or_default(),
-            round,
-            gist.status.unwrap_or_default(),
-            place,
-        ];
-        rows.push(row.map(|text| cell(&text)));
-    }
-    let width = |n: usize| {
-        rows.iter()
-            .filter_map(|r| r.get(n))
-            .map(|c| c.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..4).map(width).collect();
-    let line = |row: &[String; 5]| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}  "))
-            .collect::<String>();
-        format!("{cells}{}\n", row[4])
-    };
-    rows.iter().map(line).collect()
-}
-
-/// One line, and nothing that a terminal would obey. A task's name comes from outside.
-fn cell(text: &str) -> String {
-    const MAX: usize = 120;
-    let clean = plain(text);
-    if clean.chars().count() <= MAX {
-        clean
-    } else {
-        clean.chars().take(MAX - 1).chain(['…']).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_obeys_nobody() {
-        let id = RunId::of("a", "b", 1, "");
-        let mut document = made(&id, None, "failed", None);
-        document["task"] = "\u{1b}[2Jx\ny".into();
-        let text = table(&[Seen {
-            started_at: 0,
-            standing: Standing::Failed,
-            document: Document::Made(document),
-        }]);
-        assert_eq!(text.lines().count(), 2);
-        assert!(
-            !text.contains('\u{1b}') && text.contains("[2Jx y"),
-            "{text}"
-        );
-    }
 }

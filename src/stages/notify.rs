@@ -108,6 +108,11 @@ pub fn attempt(
         .context("writing JSON")
         .or_code(Code::Internal)?;
     receipt.attempts += 1;
+    world.progress.detail(&format!(
+        "waiting for {} to answer, at most {:.0} s",
+        url.authority,
+        world.clock.answer.as_secs_f64().ceil()
+    ));
     let answer = evaluator::post(&world.http, url, &body, world.clock.answer, &|target| {
         admission.reach(target)
     });
@@ -175,7 +180,7 @@ pub fn send(
 
 fn say(progress: &dyn Progress, why: &anyhow::Error, pause: Duration) {
     progress.detail(&format!(
-        "{why:#}; trying again in {:.0} s",
-        pause.as_secs_f64().ceil()
+        "{why:#}; waiting {} to try again",
+        humantime::format_duration(Duration::from_secs_f64(pause.as_secs_f64().ceil()))
     ));
 }

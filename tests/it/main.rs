@@ -32,6 +32,7 @@ mod schema;
 mod secrets;
 mod side_by_side;
 mod state_layout;
+mod terminal;
 mod walk;
 mod whose;
 mod world;

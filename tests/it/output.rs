@@ -255,31 +255,3 @@ fn a_signal_ends_it_though_nobody_reads() {
         since.elapsed()
     );
 }
-
-/// The terminal is played by `script`; it is part of util-linux, so of every Linux.
-#[test]
-fn on_a_terminal_the_document_is_indented_and_bars_are_drawn() {
-    let bench = Bench::new();
-    let file = bench.write_task("task.json", &bench.task(json!({})));
-    let line = format!("{} run {}", env!("CARGO_BIN_EXE_llmdeploy"), file.display());
-    let model = bench.command(["x"]);
-    let mut command = std::process::Command::new("script");
-    command
-        .args(["-qec", &line, "/dev/null"])
-        .current_dir(bench.path(""))
-        .env_clear()
-        .env("TERM", "xterm");
-    command.envs(model.get_envs().filter_map(|(k, v)| Some((k, v?))));
-    let ran = finish(command).exits(0);
-    assert!(
-        ran.stdout
-            .contains("\r\n  \"email\": \"student@example.com\","),
-        "{}",
-        ran.stdout
-    );
-    assert!(
-        ran.stdout.contains('✓') && ran.stdout.contains('\x1b'),
-        "{}",
-        ran.stdout
-    );
-}

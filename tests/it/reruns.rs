@@ -80,7 +80,7 @@ fn a_key_set_meanwhile_before_and_after_the_push() {
     assert!(
         again
             .stderr
-            .contains(&format!("commit: {short}, made before")),
+            .contains(&format!("commit:   {short}, made before")),
         "{}",
         again.stderr
     );
@@ -230,7 +230,7 @@ fn checks_and_pictures_of_a_run_that_is_over() {
     assert!(
         again
             .stderr
-            .contains("check: 1 of 2 checks passed, 1 failed, made before"),
+            .contains("check:    1 of 2 checks passed, 1 failed, made before"),
         "{}",
         again.stderr
     );

@@ -429,8 +429,8 @@ fn lacks_scope(wanted: &str, scopes: &[String]) -> Error {
 
 fn sit_out(world: &World, what: &str, wait: Duration) -> Result<()> {
     world.progress.detail(&format!(
-        "GitHub's rate limit: waiting {} s",
-        wait.as_secs()
+        "waiting {} for GitHub's rate limit",
+        humantime::format_duration(Duration::from_secs(wait.as_secs()))
     ));
     if world.clock.pause(wait) {
         return Ok(());

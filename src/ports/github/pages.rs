@@ -219,9 +219,11 @@ pub(super) fn wait_live(
         } else {
             reason
         };
-        world
-            .progress
-            .detail(&format!("waiting for Pages: {reason}"));
+        let left = Duration::from_secs(world.clock.left(Some(until)).as_secs());
+        world.progress.detail(&format!(
+            "waiting for Pages, at most {} more: {reason}",
+            humantime::format_duration(left)
+        ));
         let next = world.clock.next_poll(pause);
         if next >= world.clock.left(Some(until)) {
             return Ok(Live::Pending(reason));

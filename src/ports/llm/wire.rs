@@ -627,6 +627,9 @@ mod tests {
         fn begin(&self, _: crate::progress::Stage) {}
         fn detail(&self, _: &str) {}
         fn done(&self, _: crate::progress::Stage, _: &str) {}
+        fn reused(&self, _: crate::progress::Stage, _: &str, _: bool) {}
+        fn partly(&self, _: crate::progress::Stage, _: &str) {}
+        fn note(&self, _: &str) {}
         fn warn(&self, _: &str) {}
         fn trace(&self, _: &str) {}
     }
