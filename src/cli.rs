@@ -17,7 +17,9 @@ Exit status:
 Waiting times (environment, milliseconds):
   LLMDEPLOY_RETRY_BASE_MS  first pause of every back-off (1000)
   LLMDEPLOY_POLL_MS        first pause between two looks at a page (2000)
-  LLMDEPLOY_TIMEOUT_MS     longest wait for one answer (15000)";
+  LLMDEPLOY_TIMEOUT_MS     longest wait for one answer (15000)
+  LLMDEPLOY_MODEL_TIMEOUT_MS  longest wait for the first word of a model (as long as there is time)
+  LLMDEPLOY_MODEL_IDLE_MS     longest silence in the middle of a model's answer (120000)";
 
 const STATUS_EXIT: &str = "\
 Exit status:
@@ -400,6 +402,9 @@ pub struct ModelArgs {
     /// Fail rather than use the template when no language model helps
     #[arg(long)]
     pub no_fallback: bool,
+    /// Ask a model that is overloaded, loading or out of service again for at most so long [default: as long as the deadline leaves time to deploy]
+    #[arg(long, value_name = "SECS", value_parser = seconds())]
+    pub patience: Option<u64>,
     /// How often the model is told what is wrong with its app [default: 2]
     #[arg(long, value_name = "N")]
     pub repairs: Option<u32>,

@@ -2,9 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What is left of the deadline for deploying and telling when models and checks have used up theirs.
-const RESERVE: Duration = Duration::from_secs(240);
-
 /// Waiting times, adjustable from outside, and the one deadline that all retries and waits keep to.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -16,6 +13,8 @@ pub struct Clock {
     pub answer: Duration,
     /// When the walk should have told the evaluator (`--deadline` after the start of the process).
     pub deadline: Instant,
+    /// When work on the app should end, so that deploying and telling have their time before the deadline.
+    pub work_until: Instant,
 }
 
 impl Clock {
@@ -30,7 +29,7 @@ impl Clock {
     /// What is left for work on the app, beside what deploying and telling take.
     #[must_use]
     pub fn spare(&self) -> Duration {
-        self.left(None).saturating_sub(RESERVE)
+        self.left(Some(self.work_until))
     }
 
     /// Sleeps for `pause` if that leaves time before the deadline; says whether it did.

@@ -18,7 +18,7 @@ use crate::ports::forge::Forge;
 use crate::ports::git::Git;
 use crate::ports::github::GitHub;
 use crate::ports::http::{Http, Url};
-use crate::ports::llm::{self, Endpoint};
+use crate::ports::llm::{self, Endpoint, Patience};
 use crate::ports::local::Local;
 use crate::ports::process::Children;
 use crate::progress::Progress;
@@ -136,11 +136,15 @@ fn world(
 ) -> Result<World> {
     // What is left for the notification when everything before has used up its time.
     let reserve = Duration::from_secs(30).min(total / 10);
+    let deadline = Instant::now() + total.saturating_sub(reserve);
+    // Deploying takes half a minute mostly, and some minutes where Pages has a queue.
+    let for_deploying = Duration::from_secs(240).min(total * 2 / 5);
     let clock = Clock {
         unit: env.milliseconds("LLMDEPLOY_RETRY_BASE_MS", 1000)?,
         poll: env.milliseconds("LLMDEPLOY_POLL_MS", 2000)?,
         answer: env.milliseconds("LLMDEPLOY_TIMEOUT_MS", 15_000)?,
-        deadline: Instant::now() + total.saturating_sub(reserve),
+        deadline,
+        work_until: deadline.checked_sub(for_deploying).unwrap_or(deadline),
     };
     if let Some(note) = env.note() {
         progress.warn(&note);
@@ -261,7 +265,16 @@ fn model(
     if endpoints.is_empty() && args.replay.is_none() && !args.print_prompt {
         return Ok((None, Some(NO_KEY.to_owned())));
     }
+    let first_word = env
+        .get("LLMDEPLOY_MODEL_TIMEOUT_MS")
+        .map(|_| env.milliseconds("LLMDEPLOY_MODEL_TIMEOUT_MS", 300_000));
+    let patience = Patience {
+        longest: args.patience.map(Duration::from_secs),
+        first_word: first_word.transpose()?,
+        idle: env.milliseconds("LLMDEPLOY_MODEL_IDLE_MS", 120_000)?,
+    };
     let model = Model {
+        patience,
         endpoints,
         repairs: args.repairs.unwrap_or(2),
         fetch: !args.no_fetch,

@@ -19,6 +19,7 @@ pub enum Code {
     Unauthorized,
     MissingToken,
     BadToken,
+    BadKey,
     Forbidden,
     NameTaken,
     GitMissing,
@@ -44,7 +45,11 @@ impl Code {
         match self {
             Self::Usage | Self::InvalidTask | Self::Config => 2,
             Self::ChecksFailed => 3,
-            Self::Unauthorized | Self::MissingToken | Self::BadToken | Self::Forbidden => 4,
+            Self::Unauthorized
+            | Self::MissingToken
+            | Self::BadToken
+            | Self::BadKey
+            | Self::Forbidden => 4,
             Self::RateLimited
             | Self::Network
             | Self::PagesFailed

@@ -42,7 +42,7 @@ const TOKEN: &[&str] = &["GH_TOKEN", "GITHUB_TOKEN"];
 const KEY: &[&str] = &["OPENAI_API_KEY"];
 
 /// Every setting there is.
-const SETTINGS: [(&str, Rule); 31] = [
+const SETTINGS: [(&str, Rule); 33] = [
     ("LLMDEPLOY_SECRET", Rule::Secret),
     ("secret", Rule::Secret),
     ("GH_TOKEN", Rule::Secret),
@@ -54,6 +54,8 @@ const SETTINGS: [(&str, Rule); 31] = [
     ("LLMDEPLOY_RETRY_BASE_MS", Rule::Harmless),
     ("LLMDEPLOY_POLL_MS", Rule::Harmless),
     ("LLMDEPLOY_TIMEOUT_MS", Rule::Harmless),
+    ("LLMDEPLOY_MODEL_TIMEOUT_MS", Rule::Harmless),
+    ("LLMDEPLOY_MODEL_IDLE_MS", Rule::Harmless),
     ("GITHUB_API_URL", Rule::Address(TOKEN)),
     ("OPENAI_BASE_URL", Rule::Address(KEY)),
     ("OPENAI_FALLBACK_MODELS", Rule::Address(KEY)),

@@ -352,7 +352,7 @@ fn llm(tools: &Tools) -> Part {
                     );
                 }
                 401 | 403 => part.fail(
-                    Code::BadToken,
+                    Code::BadKey,
                     format!("{name}: the key is refused ({} {})", list.status, list.said),
                     "set the right key, see OPENAI_API_KEY and #KEY_VARIABLE in OPENAI_FALLBACK_MODELS",
                 ),

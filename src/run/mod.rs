@@ -40,7 +40,7 @@ use crate::request::name;
 use crate::request::task::{Admission, Content, Task};
 use crate::stages::check as checks;
 use crate::stages::deploy::Target;
-use crate::stages::generate::{self, App};
+use crate::stages::generate::{self, App, Generator};
 use crate::stages::notify::{self, Payload, Receipt};
 use crate::stages::remote::Base;
 use crate::stages::scan;
@@ -418,6 +418,7 @@ impl<'a> Walk<'a> {
         .err();
         let error = unreadable.or(error);
         document.resumed_from = self.resumed_from;
+        self.say_template(document);
         conclude(document, error.as_ref(), self.stage);
         if error.is_none() && outcome::is_as_before(&self.journal, document) {
             self.setup.world.progress.note(
@@ -427,6 +428,14 @@ impl<'a> Walk<'a> {
         let unkept = outcome::keep(&self.journal, self.run.started_at, document)
             .and_then(|()| self.let_go_of_refused(error.as_ref()));
         error.or(unkept.err())
+    }
+
+    /// That the template stands in for a model is said once more at the end, where it is read.
+    fn say_template(&self, document: &RunDocument) {
+        let generator = document.generator.as_ref().filter(|g| !g.lacks_model());
+        if let Some(line) = generator.and_then(Generator::instead) {
+            self.setup.world.progress.warn(&line);
+        }
     }
 
     /// A task that was refused and never pushed must not stand in the way of the right one under the same four values.
@@ -448,6 +457,7 @@ impl<'a> Walk<'a> {
             &mut document,
         )
         .and_then(|()| {
+            self.say_template(&document);
             conclude(&mut document, result.as_ref().err(), self.stage);
             outcome::keep_unfinished(&self.journal, self.run.started_at, document)?;
             self.let_go_of_refused(result.as_ref().err())
@@ -456,6 +466,9 @@ impl<'a> Walk<'a> {
     }
 
     fn go(&mut self) -> Result<()> {
+        if self.journal.get(step::GENERATE)?.is_none() && self.journal.get(step::PUSH)?.is_none() {
+            self.setup.generate.require_model()?;
+        }
         if self.setup.prove && self.goal > Goal::Check {
             self.setup.forge.prove(&self.setup.world)?;
         }
@@ -636,6 +649,7 @@ mod tests {
             poll: second,
             answer: second,
             deadline: Instant::now() + second,
+            work_until: Instant::now() + second,
         };
         let world = World {
             clock,

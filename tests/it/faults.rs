@@ -54,6 +54,7 @@ fn walk(bench: &Bench, options: &[&str]) -> Ran {
     command
         .args(options)
         .env("LLMDEPLOY_TIMEOUT_MS", "1000")
+        .env("LLMDEPLOY_MODEL_TIMEOUT_MS", "1000")
         .env("OPENAI_BASE_URL", bench.world.llm_url());
     command.env("LLMDEPLOY_BROWSER", crate::model::NO_BROWSER);
     finish(command)

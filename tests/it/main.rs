@@ -15,6 +15,7 @@ mod large;
 mod later;
 mod layering;
 mod llm_answers;
+mod llm_outages;
 mod llm_records;
 mod llm_servers;
 mod llm_tasks;

@@ -18,7 +18,11 @@ fn one_line_per_stage_nothing_or_everything() {
         .lines()
         .map(|l| l.split(':').next().unwrap())
         .collect();
-    assert_eq!(stages, ["generate", "check", "commit", "deploy", "notify"]);
+    // That no model is set up is said in one line.
+    assert_eq!(
+        stages,
+        ["warning", "generate", "check", "commit", "deploy", "notify"]
+    );
     assert!(
         !lines.contains('\x1b'),
         "no colour where there is no terminal"

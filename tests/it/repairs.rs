@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::checks::browser;
@@ -209,12 +211,16 @@ fn no_repair_goes_into_the_time_for_deploying() {
         json!({"brief": "Make:\n- index.html: a page\n- a.txt: a text"}),
     );
     let only = page("1", "", "", "");
-    for (deadline, attempts) in [("200", 1), ("300", 2)] {
+    // A repair may take as long as the first answer did, and two fifths of a short deadline are for deploying.
+    for (deadline, attempts) in [("6", 1), ("200", 2)] {
         let sent = only.clone();
         let all = [(), ()].map(|()| {
             turn({
                 let sent = sent.clone();
-                move |a: &crate::model::Asked| a.files(&[("index.html", &sent)])
+                move |a: &crate::model::Asked| {
+                    a.files(&[("index.html", &sent)])
+                        .delay(Duration::from_millis(1700))
+                }
             })
         });
         let asked = script(&bench, all.into());

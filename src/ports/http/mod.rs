@@ -82,7 +82,7 @@ impl Response {
 pub struct Stream {
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    pub body: Box<dyn Read>,
+    pub body: Box<dyn Read + Send>,
 }
 
 impl Stream {

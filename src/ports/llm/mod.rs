@@ -1,33 +1,31 @@
 //! Language models behind an OpenAI-compatible `POST {base}/chat/completions`. Takes texts and images, gives back a text.
 //!
-//! What a server cannot do is found out by asking it (see `ladder`) and remembered for the run. An endpoint that is out of
-//! service or of credit is left for the next one, for the rest of the run. What the text means is none of this file's
-//! business, and neither is keeping or replaying calls.
+//! ```text
+//! client   whose turn it is, how long to wait, when to give up
+//!   request  what is asked, without what the server has refused (ladder)
+//!   answer   what comes back, as it comes (pace, sse); what went wrong (trouble, wait)
+//! ```
+//!
+//! What a server cannot do is found out by asking it and remembered for the run. What the text means is none of this room's business,
+//! and neither is keeping or replaying calls.
 
+mod answer;
+mod client;
 mod ladder;
 pub mod listing;
+mod pace;
+mod request;
 mod sse;
-mod wire;
+mod trouble;
+mod wait;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::ladder::Refused;
-use self::wire::Trouble;
-use super::World;
-use super::http::{Request, Url, is_loopback};
-use super::retry;
+pub use self::client::{Ask, Client};
+use super::http::{Url, is_loopback};
 use crate::secret::Secret;
-
-/// How often a request is made again after no answer, a 429 or a 5xx; as OpenAI's own client does.
-const RETRIES: u32 = 2;
-/// A server that asks for a longer pause than this is not waited for (OpenAI's client: 60 s).
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The most bytes of one answer, protocol included.
-const LIMIT: u64 = 64 << 20;
 
 /// A model at a server.
 #[derive(Clone, Debug)]
@@ -83,7 +81,8 @@ impl Endpoint {
     }
 }
 
-/// The base URL of a server, without a slash at the end: https, or plain http to this machine.
+/// The base URL of a server, without a slash at the end: https, or plain http to this machine. The address of the call itself, as many
+/// documents show it, is taken back to the base.
 ///
 /// # Errors
 /// Says what is wrong with it.
@@ -91,7 +90,12 @@ pub fn base_url(text: &str) -> Result<Url, String> {
     if text.contains(['?', '#']) {
         return Err("must not carry a query".to_owned());
     }
-    Url::parse_safe(text.trim().trim_end_matches('/'))
+    let base = text.trim().trim_end_matches('/');
+    let base = ["/chat/completions", "/completions", "/chat"]
+        .iter()
+        .find_map(|call| base.strip_suffix(call))
+        .unwrap_or(base);
+    Url::parse_safe(base.trim_end_matches('/'))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,13 +151,41 @@ pub struct Answer {
     pub requests: u32,
 }
 
+/// How long servers are waited for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience {
+    /// A request that fails for now is made again for at most so long (`--patience`); `None`: as long as there is time.
+    pub longest: Option<Duration>,
+    /// The first word of an answer is waited for at most so long (`LLMDEPLOY_MODEL_TIMEOUT_MS`); `None`: as long as there is time.
+    pub first_word: Option<Duration>,
+    /// The longest silence in the middle of an answer (`LLMDEPLOY_MODEL_IDLE_MS`).
+    pub idle: Duration,
+}
+
+/// Why no endpoint is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Out of service, overloaded, not reached: it may pass.
+    Outage,
+    /// The key is refused.
+    Key,
+    /// There is no such model.
+    Model,
+    /// There is no such server, or it does not know the path.
+    Address,
+    /// Its credit is spent.
+    Credit,
+    /// It takes no request of ours.
+    Refused,
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The model or its filter will not: asking again will not help, and asking another is not for us to decide.
     Declined(String),
     /// No endpoint is in service.
-    Unavailable(String),
+    Unavailable(Cause, String),
     /// The time is up.
     Late,
 }
@@ -161,214 +193,10 @@ pub enum Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Declined(why) | Self::Unavailable(why) => f.write_str(why),
+            Self::Declined(why) | Self::Unavailable(_, why) => f.write_str(why),
             Self::Late => f.write_str("no answer in time"),
         }
     }
-}
-
-/// The endpoints of a run, with what was learnt of them.
-#[derive(Debug)]
-pub struct Client {
-    endpoints: Vec<Endpoint>,
-    learnt: RefCell<Learnt>,
-}
-
-#[derive(Debug, Default)]
-struct Learnt {
-    refused: BTreeMap<usize, Refused>,
-    /// Endpoints that are out of service or credit.
-    out: BTreeSet<usize>,
-    why: Vec<String>,
-    requests: u32,
-}
-
-/// How an exchange went wrong, for the one who goes through the endpoints.
-enum Wrong {
-    Declined(String),
-    /// This endpoint is of no use any more; with whether its server would say the same of any model.
-    Out(String, bool),
-    Late,
-}
-
-impl Client {
-    #[must_use]
-    pub fn new(endpoints: Vec<Endpoint>) -> Self {
-        Self {
-            endpoints,
-            learnt: RefCell::default(),
-        }
-    }
-
-    /// Requests made so far.
-    #[must_use]
-    pub fn requests(&self) -> u32 {
-        self.learnt.borrow().requests
-    }
-
-    /// Asks the first endpoint that is in service.
-    ///
-    /// # Errors
-    /// As [`Failure`] says.
-    pub fn ask(
-        &self,
-        world: &World,
-        messages: &[Message],
-        until: Instant,
-    ) -> Result<Answer, Failure> {
-        for (n, endpoint) in self.endpoints.iter().enumerate() {
-            if self.learnt.borrow().out.contains(&n) {
-                continue;
-            }
-            let before = self.requests();
-            match self.persist(world, n, endpoint, messages, until) {
-                Ok(answer) => {
-                    return Ok(Answer {
-                        requests: self.requests() - before,
-                        ..answer
-                    });
-                }
-                Err(Wrong::Declined(why)) => {
-                    return Err(Failure::Declined(format!("{}: {why}", endpoint.model)));
-                }
-                Err(Wrong::Late) => return Err(Failure::Late),
-                Err(Wrong::Out(why, whole_server)) => {
-                    let why = format!("{} at {}: {why}", endpoint.model, endpoint.base.authority);
-                    world.progress.warn(&why);
-                    let mut learnt = self.learnt.borrow_mut();
-                    learnt.why.push(why);
-                    learnt.out.insert(n);
-                    let same = |e: &Endpoint| whole_server && e.base == endpoint.base;
-                    learnt.out.extend(
-                        self.endpoints
-                            .iter()
-                            .enumerate()
-                            .filter(|(_, e)| same(e))
-                            .map(|(at, _)| at),
-                    );
-                }
-            }
-        }
-        Err(Failure::Unavailable(self.learnt.borrow().why.join("; ")))
-    }
-
-    /// One endpoint, with the retries and the steps down the ladder.
-    fn persist(
-        &self,
-        world: &World,
-        n: usize,
-        endpoint: &Endpoint,
-        messages: &[Message],
-        until: Instant,
-    ) -> Result<Answer, Wrong> {
-        let (mut failures, mut steps) = (0, 0);
-        loop {
-            let refused = self
-                .learnt
-                .borrow()
-                .refused
-                .get(&n)
-                .copied()
-                .unwrap_or_default();
-            let trouble = match self.exchange(world, endpoint, refused, messages, until) {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
-            };
-            if world.clock.left(Some(until)).is_zero() {
-                return Err(Wrong::Late);
-            }
-            if trouble.declined {
-                return Err(Wrong::Declined(trouble.message));
-            }
-            let has_images = messages.iter().any(|m| !m.images.is_empty());
-            if let Some(next) = refused
-                .after(&trouble, has_images)
-                .filter(|_| steps < ladder::STEPS)
-            {
-                steps += 1;
-                world.progress.trace(&format!(
-                    "{}: {}; asking without it",
-                    endpoint.model, trouble.message
-                ));
-                self.learnt.borrow_mut().refused.insert(n, next);
-                continue;
-            }
-            failures += 1;
-            if !trouble.worth_another() || failures > RETRIES {
-                return Err(Wrong::Out(
-                    trouble.message.clone(),
-                    trouble.status == Some(401),
-                ));
-            }
-            let own = (world.clock.unit / 2 * 2_u32.pow(failures - 1)).min(world.clock.unit * 8);
-            let pause = trouble.wait.filter(|w| *w <= LONGEST_WAIT).unwrap_or(own);
-            world.progress.detail(&format!(
-                "{}: {}; again in {:.1} s",
-                endpoint.model,
-                trouble.message,
-                pause.as_secs_f64()
-            ));
-            if pause >= world.clock.left(Some(until)) || !world.clock.pause(pause) {
-                return Err(Wrong::Out(trouble.message, false));
-            }
-        }
-    }
-
-    fn exchange(
-        &self,
-        world: &World,
-        endpoint: &Endpoint,
-        refused: Refused,
-        messages: &[Message],
-        until: Instant,
-    ) -> Result<Answer, Trouble> {
-        self.learnt.borrow_mut().requests += 1;
-        let body = wire::body(&endpoint.model, messages, refused);
-        let url = format!("{}/chat/completions", endpoint.base.as_str());
-        let authorization = endpoint
-            .key
-            .as_ref()
-            .map(|key| format!("Bearer {}", key.reveal()));
-        let mut headers = vec![
-            ("Content-Type", "application/json"),
-            ("Accept", "text/event-stream, application/json"),
-            ("Accept-Encoding", "identity"),
-        ];
-        headers.extend(
-            authorization
-                .as_deref()
-                .map(|value| ("Authorization", value)),
-        );
-        let timeout = world.clock.left(Some(until)).max(Duration::from_millis(1));
-        let request = Request {
-            method: "POST",
-            url: &url,
-            headers: &headers,
-            body: Some(&body),
-            timeout,
-            limit: LIMIT,
-        };
-        // A model may think for a while before its first word; a server that answers in one piece works all that time.
-        let idle = if refused.stream {
-            timeout
-        } else {
-            (world.clock.answer * 8).min(timeout)
-        };
-        world.progress.detail(&format!("{}: asked", endpoint.model));
-        let stream = world
-            .http
-            .stream(&request, idle)
-            .map_err(|e| Trouble::silent(&e))?;
-        wire::answer(stream, &endpoint.model, world.progress.as_ref())
-    }
-}
-
-/// What `Retry-After-Ms` or `Retry-After` asks for.
-fn wait(header: impl Fn(&str) -> Option<String>) -> Option<Duration> {
-    let exact = header("retry-after-ms")
-        .and_then(|v| v.trim().parse::<f64>().ok())
-        .and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
-    exact.or_else(|| header("retry-after").and_then(|v| retry::parse_after(&v)))
 }
 
 #[cfg(test)]
@@ -411,6 +239,13 @@ mod tests {
             "@cf/meta/llama"
         );
         assert_eq!(parse("m@2024").model, "m@2024");
+        for base in [
+            "https://x.example/v1",
+            "https://x.example/v1/",
+            "https://x.example/v1/chat/completions",
+        ] {
+            assert_eq!(base_url(base).unwrap().as_str(), "https://x.example/v1");
+        }
         for bad in [
             "@https://x.example",
             "m@http://x.example/v1",

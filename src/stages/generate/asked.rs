@@ -246,6 +246,7 @@ mod tests {
             deleted: vec![],
             asked,
             unanswered: false,
+            fallback: None,
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod asked;
 mod attached;
 mod download;
+mod fallback;
 mod license;
 pub mod llm;
 mod model;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::attached::{Placed, to_change};
+pub use self::fallback::Fallback;
 pub use self::license::{is_mit, mit};
 use self::model::Asked;
 use crate::error::{Code, Error, Result};
@@ -48,6 +50,25 @@ pub struct Options {
     pub no_fallback: bool,
     /// What of it the user has said.
     pub flags: asked::Flags,
+}
+
+impl Options {
+    /// Under `--no-fallback` there must be a model to ask, or files of the user's own.
+    ///
+    /// # Errors
+    /// `bad_key` where none is set up, `llm_failed` where none is wanted.
+    pub fn require_model(&self) -> Result<()> {
+        if !self.no_fallback || self.model.is_some() || self.site.is_some() {
+            return Ok(());
+        }
+        let (code, hint) = match &self.no_model {
+            Some(_) => Fallback::NoModel.refusal(),
+            None => (Code::LlmFailed, "leave out --no-llm or --no-fallback"),
+        };
+        let reason = self.no_model.as_deref().unwrap_or("--no-llm was given");
+        let message = format!("no language model can make the app: {reason}");
+        Err(Error::new(code, message).hint(hint))
+    }
 }
 
 /// How the files came to be, as the result tells it.
@@ -83,6 +104,30 @@ impl Generator {
             fallback_reason: None,
             changed_attachments: vec![],
         }
+    }
+
+    /// Says that the template stands in for a model, if it does: nobody should find out from the page.
+    #[must_use]
+    pub fn instead(&self) -> Option<String> {
+        let reason = self.fallback_reason.as_ref()?;
+        let how = if self.lacks_model() {
+            format!("; {}", fallback::SET_UP)
+        } else {
+            String::new()
+        };
+        (self.kind == Kind::Template).then(|| {
+            format!(
+                "no language model made this app, the plain template is submitted: {reason}{how}"
+            )
+        })
+    }
+
+    /// Whether none is set up, which whoever runs it knows after one line; anything else is news.
+    #[must_use]
+    pub fn lacks_model(&self) -> bool {
+        self.fallback_reason
+            .as_ref()
+            .is_some_and(|why| why.ends_with("is not set"))
     }
 
     /// For the commit's trailer.
@@ -150,6 +195,9 @@ pub struct Record {
     /// The template stands in for a model that gave no answer at all.
     #[serde(default)]
     pub unanswered: bool,
+    /// Why the template stands in for a model; `None`: it does not, or none was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
 }
 
 /// The files to write, beside those that stay.
@@ -204,6 +252,7 @@ impl App {
             deleted: vec![],
             asked: None,
             unanswered: false,
+            fallback: None,
         };
         Self {
             record,
@@ -237,6 +286,7 @@ struct How {
     generator: Generator,
     site: Option<String>,
     deleted: Vec<RelPath>,
+    fallback: Option<Fallback>,
 }
 
 /// Makes the app.
@@ -245,6 +295,7 @@ struct How {
 /// `invalid_task` where files cannot stand beside each other or a download is refused, `network`, `llm_failed` under
 /// `--no-fallback`, `usage` for a `--site` that cannot be published, `git_failed`.
 pub fn app(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Result<App> {
+    options.require_model()?;
     let mut app = make(world, task, options, brief)?;
     app.record.asked = Some(options.wish());
     Ok(app)
@@ -278,6 +329,7 @@ fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Res
             generator,
             site: Some(site::digest(&files)),
             deleted: vec![],
+            fallback: None,
         };
         let made = files
             .into_iter()
@@ -285,58 +337,44 @@ fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Res
             .collect();
         return finish(world, task, brief, attachments, made, how);
     }
-    let (generator, unanswered) = match &options.model {
+    let (fallback, generator, unanswered) = match &options.model {
         Some(model) => match model::ask(world, task, model, brief, &attachments)? {
             Asked::Made {
                 made,
                 deleted,
                 generator,
             } => {
-                return finish(
-                    world,
-                    task,
-                    brief,
-                    attachments,
-                    made,
-                    How {
-                        generator,
-                        site: None,
-                        deleted,
-                    },
-                );
+                let how = How {
+                    generator,
+                    site: None,
+                    deleted,
+                    fallback: None,
+                };
+                return finish(world, task, brief, attachments, made, how);
             }
             Asked::Nothing {
+                cause,
                 generator,
                 unanswered,
-            } => (generator, unanswered),
+            } => (Some(cause), generator, unanswered),
         },
         None => {
             let generator = Generator {
                 fallback_reason: options.no_model.clone(),
                 ..Generator::by(Kind::Template)
             };
-            (generator, false)
+            let cause = options.no_model.as_ref().map(|_| Fallback::NoModel);
+            (cause, generator, false)
         }
     };
-    if options.no_fallback {
-        let reason = generator
-            .fallback_reason
-            .unwrap_or_else(|| "--no-llm was given".to_owned());
-        return Err(Error::new(
-            Code::LlmFailed,
-            format!("no language model made the app: {reason}"),
-        )
-        .hint("run without --no-fallback to use the template"));
+    if let (Some(cause), true) = (fallback, options.no_fallback) {
+        let reason = generator.fallback_reason.unwrap_or_default();
+        let (code, hint) = cause.refusal();
+        let message = format!("no language model made the app: {reason}");
+        return Err(Error::new(code, message).hint(hint));
     }
-    // Whoever has set no key knows; a model that was asked and did not help is news.
-    if let Some(reason) = generator
-        .fallback_reason
-        .as_ref()
-        .filter(|_| options.model.is_some())
-    {
-        world
-            .progress
-            .warn(&format!("the template is used: {reason}"));
+    if let Some(line) = generator.instead() {
+        world.progress.warn(&line);
     }
     let mut made = Made::new();
     if let Some(page) = page(world, task, brief, &attachments)? {
@@ -346,6 +384,7 @@ fn make(world: &World, task: &Task, options: &Options, brief: &Brief<'_>) -> Res
         generator,
         site: None,
         deleted: vec![],
+        fallback,
     };
     let mut app = finish(world, task, brief, attachments, made, how)?;
     app.record.unanswered = unanswered;
@@ -401,12 +440,14 @@ pub fn onto(world: &World, task: &Task, app: &App, brief: &Brief<'_>) -> Result<
         site,
         deleted,
         asked,
+        fallback,
         ..
     } = app.record.clone();
     let how = How {
         generator,
         site,
         deleted,
+        fallback,
     };
     let mut app = finish(world, task, brief, attachments, made, how)?;
     app.record.asked = asked;
@@ -611,6 +652,7 @@ fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) ->
         generator,
         site,
         deleted,
+        fallback,
     } = how;
     let there: Vec<_> = brief
         .base
@@ -660,6 +702,7 @@ fn collect(brief: &Brief<'_>, how: How, attachments: &Placed<'_>, made: Made) ->
             deleted,
             asked: None,
             unanswered: false,
+            fallback,
         },
         stored,
     }

@@ -2,7 +2,7 @@
 
 use super::attached::{Attached, Placed, to_change};
 use super::llm::{self, Context, Earlier, Model, Outcome, Shown};
-use super::{Brief, Generator, Kind, Made, Origin, template};
+use super::{Brief, Fallback, Generator, Kind, Made, Origin, template};
 use crate::error::Result;
 use crate::ports::World;
 use crate::request::task::Task;
@@ -17,6 +17,7 @@ pub(super) enum Asked {
     },
     /// No model helps; the template is next. The generator says why and what it has cost.
     Nothing {
+        cause: Fallback,
         generator: Generator,
         /// None has answered at all, so it may do so later.
         unanswered: bool,
@@ -35,7 +36,7 @@ pub(super) fn ask(
     let outcome = llm::make(&context)?;
     let (candidate, tally) = match outcome {
         Outcome::Made(candidate, tally) => (candidate, tally),
-        Outcome::Nothing(why, tally) => {
+        Outcome::Nothing(cause, why, tally) => {
             let template = Generator::by(Kind::Template);
             let generator = Generator {
                 attempts: Some(tally.attempts),
@@ -44,6 +45,7 @@ pub(super) fn ask(
                 ..template
             };
             return Ok(Asked::Nothing {
+                cause,
                 generator,
                 unanswered: tally.attempts > 0 && tally.model.is_none(),
             });

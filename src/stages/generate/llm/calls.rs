@@ -8,18 +8,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::Model;
+use super::{Fallback, Model, shorten};
 use crate::clock::rfc3339_now;
 use crate::error::{Code, Error, OrCode, Result};
 use crate::journal::files;
 use crate::ports::World;
-use crate::ports::llm::{Answer, Client, Failure, Message, Role, Usage};
+use crate::ports::llm::{Answer, Ask, Client, Failure, Message, Role, Usage};
 use crate::secret::redacted;
 use crate::text::cut;
 use crate::values::sha256_hex;
@@ -66,7 +66,7 @@ const RECORD_IT: &str =
 /// Why a call gave no answer.
 pub enum Stop {
     /// No model will help; the template may.
-    Failed(String),
+    Failed(Fallback, String),
     /// The user must know.
     Error(Error),
 }
@@ -81,6 +81,8 @@ pub struct Calls<'a> {
     next: Cell<u32>,
     /// When the last call must have been answered.
     pub until: Instant,
+    /// How long the longest call took.
+    longest: Cell<Duration>,
     tally: RefCell<Tally>,
 }
 
@@ -131,7 +133,7 @@ impl<'a> Calls<'a> {
                     .map(|(_, call)| (call.digest.clone(), call)),
             );
         }
-        let client = Client::new(model.endpoints.clone());
+        let client = Client::new(model.endpoints.clone(), model.patience);
         let tally = RefCell::new(Tally {
             usage: Some(Usage::default()),
             ..Tally::default()
@@ -144,6 +146,7 @@ impl<'a> Calls<'a> {
             known: RefCell::new(known),
             next: Cell::new(next),
             until,
+            longest: Cell::default(),
             tally,
         })
     }
@@ -177,10 +180,17 @@ impl<'a> Calls<'a> {
         if let Some(dir) = &self.model.replay {
             return Err(Stop::Error(not_recorded(dir, &request)));
         }
-        self.require_budget(&request)?;
+        let most_tokens = self.budget(&request)?;
         self.tally.borrow_mut().attempts += 1;
         let started = Instant::now();
-        let outcome = self.client.ask(self.world, &messages, self.until);
+        let ask = Ask {
+            messages: &messages,
+            shorter: &|n| shorten::shorter(&messages, n),
+            until: self.until,
+            most_tokens,
+        };
+        let outcome = self.client.ask(self.world, &ask);
+        self.longest.set(self.longest.get().max(started.elapsed()));
         let call = Call {
             digest: digest.clone(),
             at: rfc3339_now(),
@@ -196,20 +206,23 @@ impl<'a> Calls<'a> {
                 self.known.borrow_mut().insert(digest, call);
                 Ok(answer)
             }
-            Err(Failure::Late) => Err(Stop::Failed("the model did not answer in time".to_owned())),
-            Err(failure) => Err(Stop::Failed(failure.to_string())),
+            Err(Failure::Late) => {
+                let why = "the model did not answer in time".to_owned();
+                Err(Stop::Failed(Fallback::Outage, why))
+            }
+            Err(failure) => Err(Stop::Failed(Fallback::of(&failure), failure.to_string())),
         }
     }
 
-    /// Whether there is time for a call that could be done without, beside what deploying and telling take. From then on no call
-    /// goes into that time. What is replayed takes none.
+    /// Whether there is time for a call that could be done without and may take as long as the longest so far, beside what deploying
+    /// and telling take. From then on no call goes into that time. What is replayed takes none.
     pub fn has_time_for_repair(&mut self) -> bool {
         if self.model.replay.is_some() {
             return true;
         }
         let spare = self.world.clock.spare();
         self.until = self.until.min(Instant::now() + spare);
-        !spare.is_zero()
+        spare > self.longest.get()
     }
 
     /// What stands at an address, or why nothing does, for the model to read: as it was when this run, or the recording, asked
@@ -282,18 +295,21 @@ impl<'a> Calls<'a> {
         })
     }
 
-    fn require_budget(&self, request: &[Said]) -> Result<(), Stop> {
+    /// The tokens that the answer may have.
+    fn budget(&self, request: &[Said]) -> Result<Option<u64>, Stop> {
         let Some(most) = self.model.max_tokens_total else {
-            return Ok(());
+            return Ok(None);
         };
         let spent = self.tally.borrow().spent;
         let prompt: u64 = request.iter().map(estimate_of).sum();
-        if spent.saturating_add(prompt) < most {
-            return Ok(());
+        let left = most.saturating_sub(spent.saturating_add(prompt));
+        if left > 0 {
+            return Ok(Some(left));
         }
-        Err(Stop::Failed(format!(
+        let why = format!(
             "--max-tokens-total {most}: {spent} tokens are spent, and the next request has about {prompt}"
-        )))
+        );
+        Err(Stop::Failed(Fallback::Budget, why))
     }
 
     fn count(&self, request: &[Said], answer: &Answer) {

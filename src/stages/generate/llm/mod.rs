@@ -20,6 +20,7 @@ mod material;
 mod prompt;
 pub mod reply;
 mod said;
+mod shorten;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -35,10 +36,11 @@ pub use self::judgement::Judgement;
 pub use self::material::Shown;
 use self::prompt::{Material, Talk};
 use self::reply::Reply;
+use super::Fallback;
 use crate::error::Result;
 use crate::ports::World;
 use crate::ports::http::Hosts;
-use crate::ports::llm::{Answer, Endpoint};
+use crate::ports::llm::{Answer, Endpoint, Patience};
 use crate::request::required::{self, Required};
 use crate::request::task::{Check, Task};
 use crate::secret::{Secret, redacted};
@@ -48,8 +50,6 @@ use crate::values::RelPath;
 
 /// How often the rest of an answer that was cut off is asked for.
 const CONTINUATIONS: u32 = 2;
-/// The share of the time left that may go into generating; the rest is for the push, the page and the notification.
-const SHARE_OF_TIME: (u32, u32) = (6, 10);
 /// Deployed files that are larger are not read for the prompt.
 const LARGEST_SHOWN: u64 = 256 << 10;
 
@@ -57,6 +57,7 @@ const LARGEST_SHOWN: u64 = 256 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     pub endpoints: Vec<Endpoint>,
+    pub patience: Patience,
     pub repairs: u32,
     /// Addresses that the model names are fetched.
     pub fetch: bool,
@@ -112,7 +113,7 @@ pub struct Context<'a> {
 pub enum Outcome {
     Made(Box<Candidate>, Tally),
     /// Nothing that can be used, and why.
-    Nothing(String, Tally),
+    Nothing(Fallback, String, Tally),
 }
 
 /// The first request, for people to read.
@@ -132,9 +133,7 @@ pub fn prompt(context: &Context<'_>) -> Result<String> {
 /// # Errors
 /// `state`, `git_failed`, `llm_failed` for a replay that lacks a recording; the judge's.
 pub fn make(context: &Context<'_>) -> Result<Outcome> {
-    let (share, whole) = SHARE_OF_TIME;
-    let clock = &context.world.clock;
-    let until = Instant::now() + clock.left(None) * share / whole;
+    let until = Instant::now() + context.world.clock.spare();
     let required = required::required(context.task);
     let deployed: BTreeSet<String> = context
         .base
@@ -162,11 +161,16 @@ pub fn make(context: &Context<'_>) -> Result<Outcome> {
     let (best, why) = work.go()?;
     let tally = work.calls.tally();
     let Some(best) = best else {
-        return Ok(Outcome::Nothing(
-            why.unwrap_or_else(|| "the model gave no usable page".to_owned()),
-            tally,
-        ));
+        let none = || {
+            (
+                Fallback::Unusable,
+                "the model gave no usable page".to_owned(),
+            )
+        };
+        let (cause, why) = why.unwrap_or_else(none);
+        return Ok(Outcome::Nothing(cause, why, tally));
     };
+    let why = why.map(|(_, why)| why);
     for warning in why.iter().chain(best.findings.iter().map(|f| &f.text)) {
         context.world.progress.warn(warning);
     }
@@ -203,6 +207,9 @@ fn first(context: &Context<'_>, required: &Required) -> Result<Talk> {
     }))
 }
 
+/// What stopped the work, by kind and for people.
+type Halt = (Fallback, String);
+
 struct Work<'a> {
     context: &'a Context<'a>,
     rules: Rules<'a>,
@@ -219,19 +226,19 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The best usable app, and why it went no further, if something stopped it.
-    fn go(&mut self) -> Result<(Option<Judged>, Option<String>)> {
+    fn go(&mut self) -> Result<(Option<Judged>, Option<Halt>)> {
         let (mut best, mut last, mut repairs) = (None::<Judged>, None::<Vec<Finding>>, 0);
         loop {
             let answer = match self.calls.ask(&self.talk.messages) {
                 Ok(answer) => answer,
-                Err(Stop::Failed(why)) => return Ok((best, Some(why))),
+                Err(Stop::Failed(cause, why)) => return Ok((best, Some((cause, why)))),
                 Err(Stop::Error(e)) => return Err(e),
             };
             let reply = reply::read(&answer.text, &self.talk.words());
             match self.fetch(&answer, &reply, repairs == 0) {
                 Ok(false) => {}
                 Ok(true) => continue,
-                Err(Stop::Failed(why)) => return Ok((best, Some(why))),
+                Err(Stop::Failed(cause, why)) => return Ok((best, Some((cause, why)))),
                 Err(Stop::Error(e)) => return Err(e),
             }
             let wrong = self.candidate.take(&reply, &self.rules);
@@ -269,7 +276,7 @@ impl Work<'_> {
                 return Ok(if best.is_some() {
                     (best, None)
                 } else {
-                    (None, why)
+                    (None, why.map(|why| (Fallback::Unusable, why)))
                 });
             }
             if !self.calls.has_time_for_repair() {
@@ -279,7 +286,7 @@ impl Work<'_> {
                 } else {
                     why.map_or(late.clone(), |why| format!("{why} ({late})"))
                 };
-                return Ok((best, Some(why)));
+                return Ok((best, Some((Fallback::Unusable, why))));
             }
             repairs += 1;
             self.context.world.progress.detail(&format!(
