@@ -232,12 +232,33 @@ fn every_example_runs() {
 
 #[test]
 fn the_loop_for_exit_status_75() {
-    let bench = Bench::new();
     let script = blocks("sh")
         .into_iter()
-        .find(|b| b.starts_with("until llmdeploy"))
+        .find(|b| b.contains("until llmdeploy"))
         .unwrap()
-        .replace("sleep 30", ":");
+        .replace("sleep 30", "echo again >> tries");
+    let run = |bench: &Bench, api: &str| {
+        let bin = bench.path("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_llmdeploy"), bin.join("llmdeploy")).unwrap();
+        let model = bench.command(["x"]);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &script])
+            .env_clear()
+            .current_dir(bench.path(""));
+        command.envs(model.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        command.env(
+            "PATH",
+            format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()),
+        );
+        command.env("GITHUB_API_URL", api);
+        let status = finish(command).status;
+        let tries = std::fs::read_to_string(bench.path("tries")).unwrap_or_default();
+        (status, tries.lines().count())
+    };
+    // What passes is waited for.
+    let bench = Bench::new();
     bench.write_task("task.json", &bench.task(serde_json::json!({})));
     bench.world.fault(crate::world::Fault::once(
         crate::world::Match::create(),
@@ -245,24 +266,17 @@ fn the_loop_for_exit_status_75() {
             reset_in_secs: 3000,
         },
     ));
-    let bin = bench.path("bin");
-    std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_llmdeploy"), bin.join("llmdeploy")).unwrap();
-    let model = bench.command(["x"]);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &script])
-        .env_clear()
-        .current_dir(bench.path(""));
-    command.envs(model.get_envs().filter_map(|(k, v)| Some((k, v?))));
-    command.env(
-        "PATH",
-        format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()),
-    );
-    finish(command);
+    assert_eq!(run(&bench, &bench.world.api_url()), (0, 1));
     let result: Value =
         serde_json::from_slice(&std::fs::read(bench.path("result.json")).unwrap()).unwrap();
     assert_eq!(result["status"], "notified");
+    // What does not is not waited for without end, and a failure is none of success.
+    let bench = Bench::new();
+    bench.write_task("task.json", &bench.task(serde_json::json!({})));
+    assert_eq!(run(&bench, "http://127.0.0.1:9"), (75, 19));
+    let bench = Bench::new();
+    bench.write_task("task.json", &serde_json::json!({"task": "x"}));
+    assert_eq!(run(&bench, &bench.world.api_url()), (2, 0));
 }
 
 #[test]
